@@ -1,0 +1,42 @@
+# Tocsin's few commands. `make demo` and `make test` do all the set-up that a fresh machine needs.
+.PHONY: help demo test check bench tools doctor-build clean
+.DEFAULT_GOAL := help
+
+# Where `make tools` puts servers that tests start; also read by the tests.
+export TOCSIN_TEST_TOOLS := $(CURDIR)/.tools
+export CARGO_TERM_COLOR ?= auto
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+doctor-build: # Says what is missing before the first compiler error could.
+	@command -v cargo >/dev/null 2>&1 || { \
+	  echo "cargo is missing. Install Rust 1.95 or newer: https://rustup.rs, or your system's package \`cargo\`."; exit 1; }
+	@command -v cc >/dev/null 2>&1 || { \
+	  echo "A C compiler is missing (SQLite and the ciphers need one). Debian: apt-get install gcc; Fedora: dnf install gcc; macOS: xcode-select --install."; exit 1; }
+
+demo: doctor-build ## Ring the bell once: an invented report walks to hundreds of invented contacts
+	cargo run --quiet --profile quick --package tocsin -- demo $(ARGUMENTS)
+
+tools: doctor-build ## Install the servers that tests need (nats-server, PostgreSQL)
+	@tests/tools
+
+test: tools ## Everything: decisions, databases, the bus, journeys through real processes
+	cargo build --profile quick --package tocsin
+	cargo test --workspace
+
+check: doctor-build ## Formatting, lints with warnings denied, dependency rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	@tests/tools deny
+	@PATH="$(TOCSIN_TEST_TOOLS)/bin:$$PATH" cargo deny --offline check bans licenses sources
+	@PATH="$(TOCSIN_TEST_TOOLS)/bin:$$PATH" cargo deny check advisories || echo "advisories could not be fetched here: skipped"
+
+bench: tools ## Benchmarks with floors and peers of the same run
+	@tests/tools bench
+	cargo build --release --package tocsin --package tocsin-bench
+	TOCSIN_BINARY=$(CURDIR)/target/release/tocsin target/release/tocsin-bench $(ARGUMENTS)
+
+clean: ## Remove everything that was built
+	cargo clean
+	rm -rf .tools
