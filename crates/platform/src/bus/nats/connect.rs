@@ -1,0 +1,92 @@
+//! The connection to the NATS servers: one for each service, kept for ever, the first attempt retried like any other.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, Event};
+use tocsin_proto::catalogue::Service;
+use tracing::{info, warn};
+
+use super::super::{BusError, NatsSettings};
+use super::names;
+
+/// Attempts to connect are this far apart at most.
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+/// How long one attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A silent cut is noticed after two of these.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Starts the client. It returns before the server has answered.
+pub(super) async fn connect(settings: &NatsSettings, service: Service) -> Result<async_nats::Client, BusError> {
+    let options = ConnectOptions::new()
+        .name(format!("tocsin {service}"))
+        .custom_inbox_prefix(names::inbox(service))
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(|attempts| {
+            let milliseconds = 50u64.saturating_mul(u64::try_from(attempts).unwrap_or(u64::MAX));
+            Duration::from_millis(milliseconds).min(RECONNECT_DELAY_MAX)
+        })
+        .event_callback(move |event| async move { report(service, &event) });
+    let options = authenticate(options, settings)?;
+    let options = secure(options, settings)?;
+    let addresses: Vec<&str> = settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+    if addresses.is_empty() {
+        return Err(BusError::Settings { reason: "url is empty: give nats://host:4222" });
+    }
+    options.connect(addresses).await.map_err(|source| BusError::Connect { source })
+}
+
+fn authenticate(options: ConnectOptions, settings: &NatsSettings) -> Result<ConnectOptions, BusError> {
+    let given = [settings.user.is_some(), settings.nkey_seed_file.is_some(), settings.credentials_file.is_some()];
+    if given.iter().filter(|given| **given).count() > 1 {
+        return Err(BusError::Settings { reason: "give only one of user, nkey_seed_file and credentials_file" });
+    }
+    if settings.user.is_some() != settings.password.is_some() {
+        return Err(BusError::Settings { reason: "user and password belong together" });
+    }
+    if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
+        return Ok(options.user_and_password(user.clone(), password.clone()));
+    }
+    if let Some(path) = &settings.nkey_seed_file {
+        return Ok(options.nkey(read(path)?.trim().to_owned()));
+    }
+    if let Some(path) = &settings.credentials_file {
+        let failed = |source| BusError::File { path: path.clone(), source };
+        return options.credentials(&read(path)?).map_err(failed);
+    }
+    Ok(options)
+}
+
+fn secure(options: ConnectOptions, settings: &NatsSettings) -> Result<ConnectOptions, BusError> {
+    let mut options = options;
+    if let Some(authority) = &settings.authority {
+        options = options.add_root_certificates(authority.clone()).require_tls(true);
+    }
+    match (&settings.certificate, &settings.key) {
+        (Some(certificate), Some(key)) => {
+            Ok(options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true))
+        }
+        (None, None) => Ok(options),
+        _ => Err(BusError::Settings { reason: "certificate and key belong together" }),
+    }
+}
+
+fn read(path: &Path) -> Result<String, BusError> {
+    std::fs::read_to_string(path).map_err(|source| BusError::File { path: path.to_owned(), source })
+}
+
+fn report(service: Service, event: &Event) {
+    match event {
+        Event::Connected => info!(%service, "connected to the broker"),
+        Event::Disconnected => warn!(%service, "the broker is away; events wait in the outbox"),
+        Event::SlowConsumer(_) => warn!(%service, "settlements came faster than they were taken; some will come again"),
+        // Refused publications and subscriptions show only here.
+        Event::ServerError(error) => warn!(%service, reason = %error, "the broker refused something"),
+        Event::ClientError(error) => warn!(%service, reason = %error, "the broker's client met an error"),
+        Event::LameDuckMode | Event::Draining | Event::Closed => info!(%service, "the broker's connection is ending"),
+    }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong with a database, and whether it is worth trying again.
+
+use std::path::PathBuf;
+
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
+
+/// Why a database could not be opened, migrated or copied.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The address names no known kind of database.
+    #[error("the database url begins with `{given}:`: use sqlite:<folder> or postgres://user:password@host/database")]
+    Scheme {
+        /// The scheme that was given.
+        given: String,
+    },
+    /// A database or schema name that cannot be used.
+    #[error("`{given}` cannot name a database: use lower-case letters, digits and _")]
+    Name {
+        /// The name that was given.
+        given: String,
+    },
+    /// A folder or file could not be created with the right permissions.
+    #[error("{path} could not be prepared: check that this user may write there and that the disk has room")]
+    File {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database did not open.
+    #[error("the database of `{name}` did not open: check that it runs, and the address, user and password")]
+    Open {
+        /// The service or store.
+        name: String,
+        /// What the database said.
+        source: DbErr,
+    },
+    /// The migrations did not apply.
+    #[error(
+        "the migrations did not apply: the database may come from a newer release, or the role may not create tables"
+    )]
+    Migrate {
+        /// What the database said.
+        source: DbErr,
+    },
+    /// The copy was not written.
+    #[error("the copy was not written to {path}: the file must not exist yet, and its folder must")]
+    Backup {
+        /// Where it should have gone.
+        path: PathBuf,
+        /// What the database said.
+        source: DbErr,
+    },
+    /// PostgreSQL has better tools of its own.
+    #[error("a PostgreSQL database is not copied from here: use pg_dump")]
+    BackupElsewhere,
+}
+
+/// Whether the database is busy or away, so that the same call may succeed later: callers answer UNAVAILABLE, and
+/// consumers pause instead of counting an attempt.
+pub fn is_busy_or_away(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match error.as_ref() {
+                SqlxError::Io(_)
+                | SqlxError::Tls(_)
+                | SqlxError::PoolTimedOut
+                | SqlxError::PoolClosed
+                | SqlxError::WorkerCrashed => true,
+                SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// SQLite's numbers of results and PostgreSQL's states that pass by themselves or by an operator's hand.
+fn is_passing_code(code: &str) -> bool {
+    if code.len() == 5 {
+        // Connection exception, insufficient resources, operator intervention; serialisation failure, deadlock,
+        // lock not available; a server that became read-only while it hands over.
+        return code.starts_with("08")
+            || code.starts_with("53")
+            || code.starts_with("57")
+            || code.starts_with("58")
+            || matches!(code, "40001" | "40P01" | "55P03" | "25006");
+    }
+    // SQLite: BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13, CANTOPEN 14; the extended codes keep it in the low byte.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_is_wrong() {
+        for code in ["5", "6", "13", "517", "08006", "53300", "57P01", "40P01", "40001"] {
+            assert!(is_passing_code(code), "{code}");
+        }
+        for code in ["1", "19", "2067", "23505", "42P01", "22001"] {
+            assert!(!is_passing_code(code), "{code}");
+        }
+        assert!(is_busy_or_away(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
+        assert!(!is_busy_or_away(&DbErr::RecordNotFound("x".to_owned())));
+    }
+}

@@ -1,0 +1,105 @@
+//! Serving: socket first, then the routes, then the drain in two stages.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+
+use super::{GrpcError, calls};
+use crate::config::TlsSettings;
+use crate::lifecycle::Shutdown;
+use crate::tls;
+
+/// How often an idle connection is asked whether it lives.
+pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may take to say so.
+pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Calls and streams at once on one connection; a console may hold one stream for each organisation.
+const CONCURRENT_STREAMS_MAX: u32 = 1024;
+/// After an accept that failed for want of files, so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes the address. Sockets are bound before anything else starts, so that a taken port is the first error.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, GrpcError> {
+    TcpListener::bind(address).await.map_err(|source| GrpcError::Listen { address, source })
+}
+
+/// Serves `routes` until the drain, with the health and reflection services added.
+///
+/// `health` names the services whose health is told (the whole server is told under the empty name). At the drain
+/// health turns `NOT_SERVING`, then no connection is accepted any more, and calls in flight may finish until the second
+/// stage. Streams must be ended by their services, which watch [`Shutdown::draining`].
+pub async fn server(
+    listener: TcpListener,
+    routes: Routes,
+    health: &[&str],
+    tls: Option<&TlsSettings>,
+    shutdown: Shutdown,
+) -> Result<(), GrpcError> {
+    let address = listener
+        .local_addr()
+        .map_err(|source| GrpcError::Listen { address: SocketAddr::from(([0, 0, 0, 0], 0)), source })?;
+    if tls.is_none() && !address.ip().is_loopback() {
+        return Err(GrpcError::TlsRequired { address });
+    }
+    let mut builder = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(CONCURRENT_STREAMS_MAX);
+    if let Some(settings) = tls {
+        builder = builder.tls_config(tls::grpc_server(settings)?).map_err(GrpcError::Serve)?;
+    }
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    for name in health {
+        reporter.set_service_status(*name, ServingStatus::Serving).await;
+    }
+    let routes = calls::with_house_rules(routes).add_service(health_service);
+    let routes = with_reflection(routes)?;
+    let names: Vec<String> = health.iter().map(|name| (*name).to_owned()).collect();
+    let draining = shutdown.clone();
+    let drained = async move {
+        draining.draining().await;
+        for name in names.iter().map(String::as_str).chain([""]) {
+            reporter.set_service_status(name, ServingStatus::NotServing).await;
+        }
+    };
+    let serving = builder.add_routes(routes).serve_with_incoming_shutdown(incoming(listener), drained);
+    tokio::select! {
+        served = serving => served.map_err(GrpcError::Serve),
+        () = shutdown.stopped() => Ok(()),
+    }
+}
+
+fn with_reflection(routes: Routes) -> Result<Routes, GrpcError> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tocsin_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Older clients, among them Python's, only speak v1alpha.
+    let current = builder().build_v1().map_err(|_| GrpcError::Reflection)?;
+    let older = builder().build_v1alpha().map_err(|_| GrpcError::Reflection)?;
+    Ok(routes.add_service(current).add_service(older))
+}
+
+/// Connections with `TCP_NODELAY`, because small answers must not wait for a delayed acknowledgement. An accept that
+/// fails is logged and tried again: the door stays open.
+fn incoming(listener: TcpListener) -> impl tokio_stream::Stream<Item = io::Result<TcpStream>> {
+    TcpListenerStream::new(listener).then(async |accepted| match accepted {
+        Ok(stream) => {
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
+        }
+        Err(error) => {
+            tracing::warn!(error_kind = ?error.kind(), "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            Err(error)
+        }
+    })
+}

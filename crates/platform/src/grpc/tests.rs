@@ -1,0 +1,152 @@
+//! The gRPC door over a real socket: health, reflection, errors, panics, the drain, and TLS.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::response::IntoResponse;
+use tokio_stream::StreamExt;
+use tonic::Code;
+use tonic::service::Routes;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+use super::*;
+use crate::config::TlsSettings;
+use crate::failure::{Failure, received};
+use crate::lifecycle::{Shutdown, ShutdownHandle};
+
+struct Door {
+    address: SocketAddr,
+    handle: ShutdownHandle,
+    served: tokio::task::JoinHandle<Result<(), GrpcError>>,
+}
+
+async fn open(routes: Routes, tls: Option<TlsSettings>) -> Door {
+    let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (handle, shutdown) = Shutdown::pair();
+    let served = tokio::spawn(async move { server(listener, routes, &["tocsin.test"], tls.as_ref(), shutdown).await });
+    Door { address, handle, served }
+}
+
+/// Routes with two methods by hand: one refuses, one panics.
+fn routes() -> Routes {
+    let refuse = || async {
+        let failure = Failure::refused("NO_CONSENT", "nobody has consented").retry_after(Duration::from_secs(2));
+        Ok::<_, Infallible>(tonic::Status::from(failure).into_http::<axum::body::Body>().into_response())
+    };
+    let router = axum::Router::new()
+        .route("/tocsin.test/Refuse", axum::routing::post(refuse))
+        .route("/tocsin.test/Panic", axum::routing::post(async || -> () { panic!("a canary") }));
+    Routes::from(router)
+}
+
+async fn call(channel: tonic::transport::Channel, path: &'static str) -> tonic::Status {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckRequest>::default();
+    let request = outgoing(HealthCheckRequest::default());
+    client.unary(request, path.parse().unwrap(), codec).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn errors_and_panics_reach_the_caller_with_details() {
+    let door = open(routes(), None).await;
+    let channel = connect(&format!("http://{}", door.address), None).await.unwrap();
+    let refused = received(&call(channel.clone(), "/tocsin.test/Refuse").await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::FailedPrecondition, "NO_CONSENT"));
+    assert_eq!(refused.retry_after, Some(Duration::from_secs(2)));
+    assert!(refused.request_id.is_some());
+
+    let panicked = call(channel.clone(), "/tocsin.test/Panic").await;
+    assert_eq!(received(&panicked).reason, "PANICKED");
+    assert!(!panicked.message().contains("canary"));
+    assert_eq!(call(channel, "/tocsin.test/Nothing").await.code(), Code::Unimplemented);
+
+    let metrics = telemetry_lines();
+    assert!(metrics.contains("method=\"tocsin.test/Refuse\""), "{metrics}");
+    assert!(!metrics.contains("tocsin.test/Nothing"), "{metrics}");
+    door.handle.drain();
+    door.served.await.unwrap().unwrap();
+}
+
+fn telemetry_lines() -> String {
+    crate::telemetry::render()
+        .lines()
+        .filter(|line| line.starts_with("rpc_server_call_duration_seconds_count"))
+        .collect()
+}
+
+#[tokio::test]
+async fn health_turns_before_the_door_closes() {
+    let door = open(routes(), None).await;
+    let channel = connect(&format!("http://{}", door.address), None).await.unwrap();
+    let mut health = HealthClient::new(channel.clone());
+    let ask = || HealthCheckRequest { service: "tocsin.test".to_owned() };
+    assert_eq!(health.check(ask()).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    let mut watched = health.watch(ask()).await.unwrap().into_inner();
+    assert_eq!(watched.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    door.handle.drain();
+    assert_eq!(watched.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    assert!(!door.served.is_finished(), "the watch is still in flight");
+    door.handle.stop();
+    door.served.await.unwrap().unwrap();
+    assert!(tokio::net::TcpStream::connect(door.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn reflection_lists_our_services() {
+    let door = open(routes(), None).await;
+    let channel = connect(&format!("http://{}", door.address), None).await.unwrap();
+    let mut reflection = ServerReflectionClient::new(channel);
+    let ask = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = reflection.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
+    let answer = format!("{:?}", answers.next().await.unwrap().unwrap());
+    assert!(answer.contains("tocsin.intake.v1") && answer.contains("grpc.health.v1.Health"), "{answer}");
+    door.handle.stop();
+    door.served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn off_loopback_the_door_stays_shut_without_tls() {
+    let listener = bind(([0, 0, 0, 0], 0).into()).await.unwrap();
+    let (_handle, shutdown) = Shutdown::pair();
+    let error = server(listener, routes(), &[], None, shutdown).await.unwrap_err();
+    assert!(error.to_string().contains("`services.<name>.tls`"), "{error}");
+}
+
+#[tokio::test]
+async fn with_an_authority_both_sides_show_certificates() {
+    let files = crate::tls::tests::Files::new();
+    let door = open(routes(), Some(files.settings())).await;
+    let endpoint = format!("https://localhost:{}", door.address.port());
+    let ask = || HealthCheckRequest { service: "tocsin.test".to_owned() };
+
+    let channel = connect(&endpoint, Some(&files.settings())).await.unwrap();
+    let answer = HealthClient::new(channel).check(ask()).await.unwrap();
+    assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
+
+    let stranger = crate::tls::tests::Files::new();
+    let channel = connect(&endpoint, Some(&stranger.settings())).await.unwrap();
+    assert!(HealthClient::new(channel).check(ask()).await.is_err());
+    let without = crate::tls::grpc_client_trusting(&files.settings().authority.unwrap()).unwrap();
+    let channel = connect_with(&endpoint, Some(without)).unwrap();
+    assert!(HealthClient::new(channel).check(ask()).await.is_err());
+    door.handle.stop();
+    door.served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_peers_address_must_be_one() {
+    for endpoint in ["", "triage", "ftp://triage:1", "not a url"] {
+        assert!(matches!(connect(endpoint, None).await, Err(GrpcError::Endpoint { .. })), "{endpoint}");
+    }
+    connect("http://127.0.0.1:1", None).await.unwrap();
+}

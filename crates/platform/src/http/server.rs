@@ -1,0 +1,122 @@
+//! Serving: connections with or without TLS, HTTP/1.1 and HTTP/2, and a drain that lets requests finish.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use super::{HttpError, rules};
+use crate::config::{LimitSettings, TlsSettings};
+use crate::lifecycle::Shutdown;
+use crate::tls;
+
+/// How long a client may take to send the head of a request.
+const HEADER_READ_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Connections at once; more wait in the kernel's queue, none is refused.
+const CONNECTIONS_MAX: usize = 8192;
+/// How often an idle HTTP/2 connection is asked whether it lives, and how long it may take to say so.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// After an accept that failed for want of files, so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes the address. Sockets are bound before anything else starts, so that a taken port is the first error.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
+    TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
+}
+
+/// Serves a router under the default limits until the drain.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<&TlsSettings>,
+    shutdown: Shutdown,
+) -> Result<(), HttpError> {
+    serve_with(listener, router, tls, LimitSettings::default(), shutdown).await
+}
+
+/// Serves a router under the given limits until the drain; then no connection is accepted any more, and requests in
+/// flight may finish until the second stage. Event streams must be ended by their services.
+pub async fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<&TlsSettings>,
+    limits: LimitSettings,
+    shutdown: Shutdown,
+) -> Result<(), HttpError> {
+    let address = listener
+        .local_addr()
+        .map_err(|source| HttpError::Listen { address: SocketAddr::from(([0, 0, 0, 0], 0)), source })?;
+    if tls.is_none() && !address.ip().is_loopback() {
+        return Err(HttpError::TlsRequired { address });
+    }
+    let acceptor = tls.map(tls::http_server).transpose()?.map(TlsAcceptor::from);
+    let router = rules::with_house_rules(router, limits);
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let stream = tokio::select! {
+            stream = accept(&listener) => stream,
+            () = shutdown.draining() => break,
+        };
+        // The semaphore is never closed, so this only waits.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
+        let stopping = shutdown.clone();
+        tokio::spawn(async move {
+            let _slot = slot;
+            tokio::select! {
+                () = connection(stream, acceptor, router, watcher) => {}
+                () = stopping.stopped() => {}
+            }
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = shutdown.stopped() => {}
+    }
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(error_kind = ?error.kind(), "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, watcher: Watcher) {
+    let Some(acceptor) = acceptor else { return requests(stream, router, watcher).await };
+    // A handshake that fails is the client's affair; scanners would fill the log with them.
+    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
+        requests(stream, router, watcher).await;
+    }
+}
+
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, watcher: Watcher) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIME_MAX);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEPALIVE.0).keep_alive_timeout(KEEPALIVE.1);
+    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
+    // A connection that breaks is the client's affair too; requests are logged where they are decided.
+    let _ = watcher.watch(serving).await;
+}

@@ -1,0 +1,135 @@
+//! A PostgreSQL server with an empty cluster of its own, one for all tests of a process.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
+
+use super::process::{self, Server};
+
+/// How long the server may take until it accepts connections.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A PostgreSQL server on a free loopback port.
+#[derive(Debug)]
+pub struct PostgresServer {
+    port: u16,
+    _server: Server,
+}
+
+static SHARED: OnceLock<PostgresServer> = OnceLock::new();
+
+impl PostgresServer {
+    /// The server that all tests of this process share. It ends with the process.
+    ///
+    /// # Panics
+    /// When the programs are missing or do not start.
+    pub async fn shared() -> &'static Self {
+        let started = tokio::task::spawn_blocking(|| SHARED.get_or_init(Self::start)).await;
+        started.unwrap_or_else(|error| panic!("PostgreSQL did not start: {error}"))
+    }
+
+    /// Creates an empty database and returns its address.
+    ///
+    /// # Panics
+    /// When the server does not do so within 30 s.
+    pub async fn create_database(&self) -> String {
+        let name = format!("t{}", Uuid::now_v7().simple());
+        let start = Instant::now();
+        while let Err(error) = self.execute(&format!("CREATE DATABASE {name}")).await {
+            // It listens a moment before it is ready, and creates one database at a time.
+            assert!(start.elapsed() < START_LIMIT, "PostgreSQL created no database: {error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.url(&name)
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://tocsin@127.0.0.1:{}/{database}", self.port)
+    }
+
+    async fn execute(&self, sql: &str) -> Result<(), DbErr> {
+        let mut options = sea_orm::ConnectOptions::new(self.url("postgres"));
+        options.max_connections(1).sqlx_logging(false);
+        let connection = sea_orm::Database::connect(options).await?;
+        let done = connection.execute_unprepared(sql).await;
+        connection.close().await?;
+        done.map(|_| ())
+    }
+
+    fn start() -> Self {
+        let elsewhere = debian_folders();
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}")).keep();
+        let user = ordinary_user(&folder);
+        let data = folder.join("data");
+        let mut create = user.command(&process::find("initdb", &elsewhere));
+        create.arg("-D").arg(&data).args(["-U", "tocsin", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
+        process::run(create.current_dir(&folder));
+        let port = process::free_port();
+        let mut command = user.prefix.clone();
+        command.push(process::find("postgres", &elsewhere).display().to_string());
+        command.extend(["-D".to_owned(), data.display().to_string()]);
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={port}"),
+            format!("unix_socket_directories={}", folder.display()),
+            "fsync=off".to_owned(),
+            "max_connections=300".to_owned(),
+            "shared_buffers=32MB".to_owned(),
+        ];
+        command.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
+        let log = folder.join("log");
+        let mut server = Server::start(&command, "QUIT", &log, Some(&folder));
+        server.wait_for_port(port, &log);
+        Self { port, _server: server }
+    }
+}
+
+/// Debian keeps the programs of each version in a folder of their own; the newest comes first.
+fn debian_folders() -> Vec<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    folders.reverse();
+    folders
+}
+
+/// How to run as somebody whom PostgreSQL accepts: it refuses to run as root.
+struct User {
+    prefix: Vec<String>,
+}
+
+impl User {
+    fn command(&self, program: &Path) -> Command {
+        match self.prefix.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        }
+    }
+}
+
+fn ordinary_user(folder: &Path) -> User {
+    if process::run(Command::new("id").arg("-u")) != "0" {
+        return User { prefix: Vec::new() };
+    }
+    let known = |name: &&str| Command::new("id").arg(name).output().is_ok_and(|output| output.status.success());
+    let name = ["postgres", "nobody"].into_iter().find(known).unwrap_or("nobody");
+    let number = |option: &str| {
+        let text = process::run(Command::new("id").args([option, name]));
+        text.parse::<u32>().unwrap_or_else(|error| panic!("`id {option} {name}` gave `{text}`: {error}"))
+    };
+    let (user, group) = (number("-u"), number("-g"));
+    let given = chown(folder, Some(user), Some(group))
+        .and_then(|()| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)));
+    given.unwrap_or_else(|error| panic!("the folder cannot be given to {name}: {error}"));
+    let prefix = ["setpriv", &format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"];
+    User { prefix: prefix.map(str::to_owned).to_vec() }
+}

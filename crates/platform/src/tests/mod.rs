@@ -1,0 +1,8 @@
+//! Tests of the platform: databases on both backends, and the contract of the bus on both forms.
+
+mod contract;
+mod database;
+mod group_commit;
+mod nats;
+mod outbox;
+mod world;
