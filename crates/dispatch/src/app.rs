@@ -1,0 +1,133 @@
+//! Dispatch as a whole: built from its parts, then run until shutdown.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sea_orm::DbErr;
+use tocsin_platform::clock::to_ms;
+use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
+use tocsin_platform::outbox::OutgoingEvent;
+use tocsin_platform::seal::{MasterKey, SealError, SealingKeyPair};
+use tocsin_platform::service::{Doors, Foundation, Parts, StartError};
+use tocsin_proto::catalogue::{DISPATCH_KEY_PUBLISHED, Lane, Service};
+use tocsin_proto::convert::timestamp;
+use tocsin_proto::event::v1::KeyPublished;
+
+use crate::api;
+use crate::config::DispatchConfig;
+use crate::consume::Events;
+use crate::content::Contents;
+use crate::dispatch::{Dispatch, Shared};
+use crate::feed::tail::{Tail, TailReader};
+use crate::http;
+use crate::migration::Migrator;
+use crate::network::NetworkCache;
+use crate::store;
+use crate::token::LocalKeys;
+
+/// How often changes that are too old leave the feed.
+const TRIM_EVERY: Duration = Duration::from_hours(1);
+
+/// Dispatch, ready to run.
+pub struct App {
+    foundation: Foundation,
+    pub(crate) dispatch: Shared,
+    tail: TailReader,
+}
+
+impl App {
+    /// Opens and migrates the database, loads or makes the key files `dispatch.key` and `dispatch-token.key` in the data
+    /// folder, and records the public key for triage if it was never said.
+    pub async fn build(parts: Parts) -> Result<Self, StartError> {
+        let config: DispatchConfig = parts.settings.section("dispatch")?;
+        config.check().map_err(|error| {
+            let between = format!("must be between {} and {}", error.least, error.most);
+            parts.settings.invalid(&format!("dispatch.{}", error.key), between)
+        })?;
+        let foundation = Box::pin(Foundation::lay::<Migrator>(Service::Dispatch, parts)).await?;
+        let folder = foundation.folder();
+        let (pair, keys) = tokio::task::spawn_blocking(move || load_keys(&folder))
+            .await
+            .map_err(|_| StartError::Other("reading the key files of dispatch failed".to_owned()))??;
+        let bounds = store::feed::bounds(foundation.database.reader()).await?;
+        let (tail, reader) = Tail::new(config.feed_buffer, bounds.position);
+        let dispatch = Arc::new(Dispatch {
+            contents: Contents::new(pair, config.opened_alerts_max),
+            config,
+            clock: foundation.clock.clone(),
+            database: foundation.database.clone(),
+            outbox: foundation.outbox.clone(),
+            credentials: foundation.credentials.clone(),
+            networks: NetworkCache::default(),
+            keys,
+            tail,
+        });
+        publish_key(&dispatch).await?;
+        dispatch.networks.current(dispatch.database.reader()).await?;
+        Ok(Self { foundation, dispatch, tail: reader })
+    }
+
+    /// Serves until shutdown.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
+        let grace = Duration::from_secs(self.foundation.settings.limits.drain_seconds_max);
+        let mut tasks = Tasks::new(grace);
+        tasks.spawn("dispatch feed tail", self.tail.run(Shared::clone(&self.dispatch), shutdown.clone()));
+        tasks.spawn("dispatch feed trim", run_trim(Shared::clone(&self.dispatch), shutdown.clone()));
+        let doors = Doors {
+            routes: api::routes(&self.dispatch, &shutdown),
+            router: http::router(&self.dispatch, &shutdown),
+            consume: Arc::new(Events { dispatch: self.dispatch }),
+            tasks,
+        };
+        self.foundation.run(doors, shutdown).await
+    }
+}
+
+fn load_keys(folder: &Path) -> Result<(SealingKeyPair, LocalKeys), SealError> {
+    let file = MasterKey::load_or_create(&folder.join("dispatch.key"))?;
+    let pair = SealingKeyPair::from_secret_bytes(file.derive("dispatch sealing key pair")?.as_bytes())?;
+    let keys = LocalKeys::derive(&MasterKey::load_or_create(&folder.join("dispatch-token.key"))?)?;
+    Ok((pair, keys))
+}
+
+/// Says the public key once: the row that remembers it is committed with the event.
+async fn publish_key(dispatch: &Dispatch) -> Result<(), DbErr> {
+    let owner = Service::Dispatch.as_str();
+    let key = dispatch.contents.public();
+    let transaction = dispatch.database.begin().await?;
+    if store::keys::find(&transaction, owner).await?.is_some_and(|said| said == *key) {
+        return transaction.rollback().await;
+    }
+    let now = dispatch.clock.now();
+    let message = KeyPublished { key: Some(key.into()), published_at: Some(timestamp(now)) };
+    let event = OutgoingEvent::new(&DISPATCH_KEY_PUBLISHED, Lane::Normal, key.id.clone(), to_ms(now), &message, now);
+    store::keys::put(&transaction, owner, key, to_ms(now)).await?;
+    dispatch.outbox.record(&transaction, &[event]).await?;
+    transaction.commit().await?;
+    dispatch.outbox.wake();
+    Ok(())
+}
+
+async fn run_trim(dispatch: Shared, shutdown: Shutdown) -> Result<(), Infallible> {
+    let work = move || {
+        let dispatch = Shared::clone(&dispatch);
+        async move { trim(&dispatch).await }
+    };
+    Reconciler::new("dispatch_feed_trim", TRIM_EVERY).run(shutdown, work).await
+}
+
+/// Ends the serving of changes that are older than the setting says. The alerts themselves stay.
+pub(crate) async fn trim(dispatch: &Dispatch) -> Result<Option<Duration>, DbErr> {
+    let kept = TimeDelta::days(i64::from(dispatch.config.feed_kept_days));
+    let before = dispatch.clock.now().checked_sub_signed(kept).map_or(i64::MIN, to_ms);
+    let transaction = dispatch.database.begin().await?;
+    let trimmed = store::feed::trim(&transaction, before).await?;
+    transaction.commit().await?;
+    if let Some(position) = trimmed {
+        tracing::info!(position, "old changes are no longer served from the feed");
+    }
+    Ok(None)
+}

@@ -1,0 +1,97 @@
+//! The feed: every alert's newest change at one position, for readers that resume where they stopped.
+//!
+//! An alert stands in the feed once, at the position of its newest change, so a reader that was away sees the present
+//! state and never a text that has been withdrawn meanwhile.
+
+pub(crate) mod cursor;
+pub(crate) mod subscription;
+pub(crate) mod tail;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use tocsin_domain::id::OrganisationId;
+use tocsin_proto::dispatch::v1::WatchAlertsResponse;
+use uuid::Uuid;
+
+use crate::dispatch::{Dispatch, Reader};
+use crate::entity::alert;
+use crate::error::DispatchError;
+use crate::feed::cursor::Cursor;
+use crate::store;
+use crate::view;
+
+/// One change as it is sent, made once for all readers.
+pub(crate) struct Entry {
+    pub(crate) position: i64,
+    pub(crate) message: WatchAlertsResponse,
+    json: OnceLock<String>,
+    /// Who received the alert; empty when only one reader asked.
+    readers: HashSet<OrganisationId>,
+}
+
+impl Entry {
+    /// Whether this reader may see it.
+    pub(crate) fn is_for(&self, reader: &Reader) -> bool {
+        reader.organisation().is_none_or(|organisation| self.readers.contains(organisation))
+    }
+
+    /// The alert as one line of JSON.
+    pub(crate) fn json(&self) -> &str {
+        self.json.get_or_init(|| {
+            let alert = self.message.alert.as_ref().map(view::json).unwrap_or_default();
+            serde_json::json!({ "change": self.message.change, "alert": alert }).to_string()
+        })
+    }
+}
+
+/// The changes after a position that one reader may see, at most `limit`.
+pub(crate) async fn read_after(
+    dispatch: &Dispatch,
+    epoch: &str,
+    position: i64,
+    reader: &Reader,
+    limit: u64,
+) -> Result<Vec<Arc<Entry>>, DispatchError> {
+    let rows = store::alerts::changed_after(dispatch.database.reader(), position, reader.organisation(), limit).await?;
+    rows.iter().map(|row| entry(dispatch, epoch, row, HashSet::new())).collect()
+}
+
+/// The changes after a position with everybody who may see them, at most `limit`.
+async fn read_for_all(
+    dispatch: &Dispatch,
+    epoch: &str,
+    position: i64,
+    limit: u64,
+) -> Result<Vec<Arc<Entry>>, DispatchError> {
+    let rows = store::alerts::changed_after(dispatch.database.reader(), position, None, limit).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.alert_id).collect();
+    let by_id: HashMap<Uuid, &alert::Model> = rows.iter().map(|row| (row.alert_id, row)).collect();
+    let mut readers: HashMap<Uuid, HashSet<OrganisationId>> = HashMap::new();
+    for recipient in store::recipients::of_alerts(dispatch.database.reader(), &ids).await? {
+        let may_read = by_id.get(&recipient.alert_id).is_some_and(|row| store::alerts::may_read(row, &recipient));
+        if let (true, Ok(organisation)) = (may_read, recipient.organisation_id.parse()) {
+            readers.entry(recipient.alert_id).or_default().insert(organisation);
+        }
+    }
+    rows.iter().map(|row| entry(dispatch, epoch, row, readers.remove(&row.alert_id).unwrap_or_default())).collect()
+}
+
+fn entry(
+    dispatch: &Dispatch,
+    epoch: &str,
+    row: &alert::Model,
+    readers: HashSet<OrganisationId>,
+) -> Result<Arc<Entry>, DispatchError> {
+    let content = dispatch.contents.of(row)?.ok_or(DispatchError::NoAlert)?;
+    let position = row.feed_position.unwrap_or_default();
+    let message = WatchAlertsResponse {
+        cursor: Cursor { epoch: epoch.to_owned(), position }.to_string(),
+        change: row.feed_change.clone(),
+        alert: Some(view::full(row, &content)),
+    };
+    Ok(Arc::new(Entry { position, message, json: OnceLock::new(), readers }))
+}

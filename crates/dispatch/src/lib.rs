@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod config;
+
+mod api;
+mod consume;
+mod http;
+
+mod coverage;
+mod feed;
+mod network;
+mod register;
+mod respond;
+mod response;
+mod view;
+
+mod content;
+mod dispatch;
+mod error;
+mod token;
+
+mod entity;
+mod migration;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::App;
+pub use config::{DispatchConfig, SettingOutOfRange};
+pub use migration::Migrator;

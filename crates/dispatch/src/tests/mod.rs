@@ -1,0 +1,12 @@
+//! Dispatch through its doors on loopback, on both databases, with stand-ins for triage and notification on the same bus.
+
+mod acknowledge;
+mod audience;
+mod canary;
+mod coverage;
+mod feed;
+mod harness;
+mod neighbour;
+mod release;
+mod respond;
+mod stream;
