@@ -77,7 +77,10 @@ pub(super) fn redact(value: &mut Value) {
 }
 
 fn is_secret(key: &str) -> bool {
-    ["secret", "password", "token", "credentials", "passphrase"].iter().any(|word| key.ends_with(word))
+    // The last three are headers of gateways.
+    ["secret", "password", "token", "credentials", "passphrase", "authorization", "api-key", "api_key"]
+        .iter()
+        .any(|word| key.ends_with(word))
 }
 
 /// The address without its user's password, if it has one.

@@ -1,0 +1,138 @@
+//! The service, built and run: sockets are bound before, secrets and channels are checked first, and nothing is sent
+//! before everything stands.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
+use tocsin_platform::seal::MasterKey;
+use tocsin_platform::service::{Doors, Foundation, Parts, StartError};
+use tocsin_platform::telemetry::metrics;
+use tocsin_proto::catalogue::Service;
+use tocsin_proto::notification::v1::contact_service_server::ContactServiceServer;
+use tocsin_proto::notification::v1::notice_service_server::NoticeServiceServer;
+use tokio::sync::mpsc;
+use tonic::service::Routes;
+
+use crate::api::Api;
+use crate::bulletin::Bulletins;
+use crate::channel::{Gateways, Smarthost, Webhooks};
+use crate::config::NotificationConfig;
+use crate::consume::Handler;
+use crate::contact::Directory;
+use crate::engine::{EngineEnds, engine, past_due, run_dispatcher, run_results};
+use crate::migration::Migrator;
+use crate::office::{Office, delete_ended_texts};
+use crate::receipts::{self, RECEIPTS_MAX};
+use crate::report;
+use crate::secrets::LocalSecrets;
+
+/// Where the local secrets' master key is kept, in the folder for key files.
+const MASTER_KEY_FILE: &str = "notification-master.key";
+/// How often changes are looked for without being woken.
+const REPORT_LOOK: Duration = Duration::from_secs(1);
+/// How often texts that nobody needs any more are deleted, and the backlog is counted.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The notification service.
+pub struct App {
+    foundation: Foundation,
+    office: Arc<Office>,
+    ends: EngineEnds,
+    progress: Reconciler,
+}
+
+impl App {
+    /// Opens database, secrets and channels.
+    ///
+    /// # Errors
+    /// A wrong setting, named by its key; a database, key file or certificate that cannot be used.
+    pub async fn build(parts: Parts) -> Result<Self, StartError> {
+        let config = NotificationConfig::read(&parts.settings)?;
+        let door = parts.http.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let foundation = Foundation::lay::<Migrator>(Service::Notification, parts).await?;
+        let master = MasterKey::load_or_create(&foundation.folder().join(MASTER_KEY_FILE))?;
+        let secrets = LocalSecrets::load(&foundation.database, &master).await.map_err(other)?;
+        secrets.publish(&foundation.database, &foundation.outbox, foundation.clock.now()).await?;
+        let secrets = Arc::new(secrets);
+        let (handle, ends) = engine();
+        let progress = Reconciler::new("notification progress", REPORT_LOOK);
+        let receipt_url = match config.sms.receipt_url.trim_end_matches('/') {
+            "" => format!("http://{door}"),
+            given => given.to_owned(),
+        };
+        if config.email.host.is_empty() {
+            tracing::warn!(key = "notification.email.host", "no smarthost is set: notices by e-mail wait until one is");
+        }
+        if config.sms.gateways.is_empty() {
+            tracing::warn!(
+                key = "notification.sms.gateways",
+                "no SMS gateway is set: notices by SMS wait until one is"
+            );
+        }
+        let office = Office {
+            clock: foundation.clock.clone(),
+            database: foundation.database.clone(),
+            outbox: foundation.outbox.clone(),
+            directory: Directory::new(Arc::clone(&secrets), config.webhook.allow_loopback_http),
+            secrets,
+            bulletins: Bulletins::default(),
+            smarthost: Smarthost::new(&config.email).map_err(other)?,
+            gateways: Gateways::new(&config.sms).map_err(other)?,
+            webhooks: Webhooks::new(&config.webhook).map_err(other)?,
+            engine: handle,
+            progress: progress.wake_handle(),
+            public_url: foundation.settings.public_url.clone(),
+            receipt_url,
+            config,
+        };
+        Ok(Self { foundation, office: Arc::new(office), ends, progress })
+    }
+
+    /// Runs until the drain, or until a task of it dies.
+    ///
+    /// # Errors
+    /// The first task that ended although nobody asked it to.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
+        let Self { foundation, office, ends, progress } = self;
+        let mut tasks = Tasks::new(Duration::from_secs(foundation.settings.limits.drain_seconds_max));
+        let (ended, recorder) = mpsc::unbounded_channel();
+        tasks.spawn("notification results", run_results(Arc::clone(&office), recorder));
+        tasks.spawn("notification dispatcher", run_dispatcher(Arc::clone(&office), ends, ended, shutdown.clone()));
+        tasks.spawn("notification progress", report::run(Arc::clone(&office), progress, shutdown.clone()));
+        tasks.spawn("notification upkeep", upkeep(Arc::clone(&office), shutdown.clone()));
+        let recording = Arc::clone(&office);
+        let receipts = tocsin_platform::group_commit::GroupCommit::spawn(
+            "notification receipts",
+            RECEIPTS_MAX,
+            &mut tasks,
+            move |batch| receipts::record(Arc::clone(&recording), batch),
+        );
+        let api = Api { office: Arc::clone(&office), credentials: foundation.credentials.clone() };
+        let services = Routes::new(ContactServiceServer::new(api.clone())).add_service(NoticeServiceServer::new(api));
+        let router = receipts::router(Arc::clone(&office), receipts);
+        let doors = Doors { routes: services, router, consume: Arc::new(Handler::new(office)), tasks };
+        foundation.run(doors, shutdown).await
+    }
+}
+
+fn other(error: impl std::error::Error) -> StartError {
+    let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    StartError::Other(format!("{error}{source}"))
+}
+
+/// Deletes texts when their notices have ended, and counts what should have started.
+async fn upkeep(office: Arc<Office>, shutdown: Shutdown) -> Result<(), Infallible> {
+    let work = move || {
+        let office = Arc::clone(&office);
+        async move {
+            delete_ended_texts(&office).await?;
+            let count = past_due(&office).await?;
+            metrics().notices_past_due.set(i64::try_from(count).unwrap_or(i64::MAX));
+            Ok::<_, DbErr>(None)
+        }
+    };
+    Reconciler::new("notification upkeep", UPKEEP_INTERVAL).run(shutdown, work).await
+}

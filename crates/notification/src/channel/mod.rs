@@ -1,0 +1,58 @@
+//! The channels: how one attempt is made by e-mail, SMS or webhook, and how its end is told.
+
+mod generic;
+mod guard;
+mod kannel;
+mod message;
+mod resolver;
+mod session;
+mod signature;
+mod smarthost;
+mod sms;
+mod webhook;
+
+use tocsin_domain::notice::NoticeState;
+
+pub(crate) use guard::WebhookUrl;
+pub(crate) use kannel::state_of as kannel_state;
+pub(crate) use message::{Mail, MailHeaders};
+pub(crate) use signature::WebhookSecret;
+pub(crate) use smarthost::Smarthost;
+pub(crate) use sms::{Gateways, SmsMessage};
+pub(crate) use webhook::{WebhookPost, Webhooks};
+
+/// How one attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The other side took it. Accepted by a gateway is not delivered.
+    Taken { state: NoticeState, code: String, provider_id: Option<String> },
+    /// It may work later.
+    Temporary { code: String, pace: Pace, retry_after_seconds: Option<u32>, throttled: bool },
+    /// The other side refused; after this many attempts for good.
+    Refused { code: String, tries: i32 },
+    /// The other side says that this address is no more: it is used no further.
+    Gone { code: String },
+    /// Nothing was sent, because it may not start any more.
+    Withheld { state: NoticeState, reason: &'static str },
+}
+
+/// Which list of delays a temporary failure follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// The list of the notice's lane.
+    Lane,
+    /// The list for a mail server's 4xx.
+    MailServer,
+}
+
+impl Outcome {
+    /// A temporary failure at the pace of the lane.
+    pub(crate) fn temporary(code: impl Into<String>) -> Self {
+        Self::Temporary { code: code.into(), pace: Pace::Lane, retry_after_seconds: None, throttled: false }
+    }
+
+    /// Taken, in this state.
+    pub(crate) fn taken(state: NoticeState, code: impl Into<String>) -> Self {
+        Self::Taken { state, code: code.into(), provider_id: None }
+    }
+}

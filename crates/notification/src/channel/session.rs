@@ -1,0 +1,214 @@
+//! One session with a smarthost: a deadline for each command, and no life after a doubt.
+//!
+//! lettre's own pool puts a connection that was cancelled in mid-dialogue back, so replies shift by one and a refused
+//! message counts as sent. Here a session that is dropped before its dialogue has ended is closed and never used again.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How the dialogue is encrypted, ready to use.
+#[derive(Clone)]
+pub(super) enum Encryption {
+    Starttls(TlsParameters),
+    Implicit(Arc<rustls::ClientConfig>),
+    LoopbackOnly,
+}
+
+/// Where the smarthost is and how to talk to it.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) encryption: Encryption,
+    pub(super) login: Option<Credentials>,
+    pub(super) hello: ClientId,
+    pub(super) command_deadline: Duration,
+    pub(super) data_deadline: Duration,
+}
+
+/// How a dialogue failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SessionFailure {
+    /// The reply's code, as 451, when the server answered.
+    pub(super) reply: Option<u16>,
+    /// A short word when it did not.
+    pub(super) word: &'static str,
+    /// Whether the message itself may have been taken.
+    pub(super) data_begun: bool,
+}
+
+impl SessionFailure {
+    fn word(word: &'static str) -> Self {
+        Self { reply: None, word, data_begun: false }
+    }
+}
+
+/// An open session between two messages.
+pub(super) struct Session {
+    connection: AsyncSmtpConnection,
+}
+
+impl Session {
+    /// Connects, greets, encrypts and logs in.
+    pub(super) async fn open(address: &Address) -> Result<Self, SessionFailure> {
+        timeout(address.command_deadline, Self::open_unbounded(address))
+            .await
+            .unwrap_or(Err(SessionFailure::word("connect_timeout")))
+    }
+
+    async fn open_unbounded(address: &Address) -> Result<Self, SessionFailure> {
+        let stream = TcpStream::connect((address.host.as_str(), address.port))
+            .await
+            .map_err(|_| SessionFailure::word("connect_failed"))?;
+        let peer = stream.peer_addr().map_err(|_| SessionFailure::word("connect_failed"))?;
+        // Without it each message waits some 40 ms for a delayed acknowledgement.
+        stream.set_nodelay(true).map_err(|_| SessionFailure::word("connect_failed"))?;
+        let greeted = match &address.encryption {
+            Encryption::LoopbackOnly if !peer.ip().is_loopback() => return Err(SessionFailure::word("not_encrypted")),
+            Encryption::LoopbackOnly | Encryption::Starttls(_) => {
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &address.hello).await
+            }
+            Encryption::Implicit(config) => {
+                let name = rustls::pki_types::ServerName::try_from(address.host.clone())
+                    .map_err(|_| SessionFailure::word("tls_failed"))?;
+                let stream = TlsConnector::from(Arc::clone(config))
+                    .connect(name, stream)
+                    .await
+                    .map_err(|_| SessionFailure::word("tls_failed"))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(Encrypted { stream, peer }), &address.hello).await
+            }
+        };
+        let mut connection = greeted.map_err(|error| failure(&error, "greeting_failed"))?;
+        if let Encryption::Starttls(parameters) = &address.encryption {
+            // A server that does not offer it may be a stranger in the middle: there is no falling back.
+            if !connection.can_starttls() {
+                return Err(SessionFailure::word("starttls_missing"));
+            }
+            connection
+                .starttls(parameters.clone(), &address.hello)
+                .await
+                .map_err(|error| failure(&error, "tls_failed"))?;
+        }
+        if let Some(login) = &address.login {
+            connection
+                .auth(&[Mechanism::Plain, Mechanism::Login], login)
+                .await
+                .map_err(|error| failure(&error, "login_failed"))?;
+        }
+        Ok(Self { connection })
+    }
+
+    /// Sends one message to one recipient. Success is the code 250 alone, which is returned with the open session; on
+    /// any failure the session is gone.
+    pub(super) async fn send(
+        mut self,
+        address: &Address,
+        envelope: &Envelope,
+        message: &[u8],
+    ) -> Result<(Self, u16), SessionFailure> {
+        let [recipient] = envelope.to() else { return Err(SessionFailure::word("one_recipient_only")) };
+        let options = self.mail_options(envelope, message)?;
+        let mail = Mail::new(envelope.from().cloned(), options).to_string();
+        self.command(address, mail, &[250]).await?;
+        self.command(address, Rcpt::new(recipient.clone(), Vec::new()).to_string(), &[250, 251]).await?;
+        self.command(address, Data.to_string(), &[354]).await?;
+        let late = |mut failure: SessionFailure| {
+            failure.data_begun = true;
+            failure
+        };
+        let response = timeout(address.data_deadline, self.connection.message(message))
+            .await
+            .map_err(|_| late(SessionFailure::word("data_timeout")))?
+            .map_err(|error| late(failure(&error, "connection_broken")))?;
+        expect(&response, &[250]).map_err(late)?;
+        Ok((self, 250))
+    }
+
+    fn mail_options(&self, envelope: &Envelope, message: &[u8]) -> Result<Vec<MailParameter>, SessionFailure> {
+        let mut options = Vec::new();
+        let server = self.connection.server_info();
+        if envelope.to().iter().any(|to| !to.to_string().is_ascii()) {
+            if !server.supports_feature(Extension::SmtpUtfEight) {
+                return Err(SessionFailure::word("smtputf8_missing"));
+            }
+            options.push(MailParameter::SmtpUtfEight);
+        }
+        if !message.is_ascii() && server.supports_feature(Extension::EightBitMime) {
+            options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        Ok(options)
+    }
+
+    async fn command(&mut self, address: &Address, command: String, good: &[u16]) -> Result<(), SessionFailure> {
+        let response = timeout(address.command_deadline, self.connection.command(command))
+            .await
+            .map_err(|_| SessionFailure::word("command_timeout"))?
+            .map_err(|error| failure(&error, "connection_broken"))?;
+        expect(&response, good)
+    }
+}
+
+fn expect(response: &Response, good: &[u16]) -> Result<(), SessionFailure> {
+    if good.iter().any(|code| response.has_code(*code)) {
+        return Ok(());
+    }
+    Err(SessionFailure { reply: response.code().to_string().parse().ok(), word: "unexpected_reply", data_begun: false })
+}
+
+fn failure(error: &lettre::transport::smtp::Error, word: &'static str) -> SessionFailure {
+    let reply = error.status().and_then(|code| code.to_string().parse().ok());
+    SessionFailure { reply, word, data_begun: false }
+}
+
+/// A stream that was encrypted before the greeting.
+#[derive(Debug)]
+struct Encrypted {
+    stream: TlsStream<TcpStream>,
+    peer: SocketAddr,
+}
+
+impl AsyncTokioStream for Encrypted {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+}
+
+impl AsyncRead for Encrypted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Encrypted {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,302 @@
+//! The section `[notification]` of the settings, checked at start so that an error names the key.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use tocsin_domain::schedule::RetrySchedule;
+use tocsin_platform::config::{ConfigError, Secret, Settings, secret};
+
+/// Everything that can be set about notification.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationConfig {
+    /// How many sends run at the same time in this process; a quarter is kept for urgent notices.
+    pub slots: usize,
+    /// How long a claimed notice belongs to the process that claimed it, in seconds.
+    pub lease_seconds: u32,
+    /// A notice does not start later than this after its alert's deadline.
+    pub expire_after_hours: u32,
+    /// A P2 notice without acknowledgement starts the contact's next channel after this.
+    pub next_channel_seconds: u32,
+    /// Telephone numbers must begin with one of these; empty allows every number in E.164 form.
+    pub phone_prefixes: Vec<String>,
+    /// The delays between attempts.
+    #[serde(default)]
+    pub retry: RetrySchedule,
+    /// The smarthost.
+    pub email: EmailConfig,
+    /// The SMS gateways.
+    pub sms: SmsConfig,
+    /// Webhooks.
+    pub webhook: WebhookConfig,
+}
+
+/// How the dialogue with the smarthost is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailTls {
+    /// Plain at first, then upgraded; refused when the server does not offer it.
+    Starttls,
+    /// TLS from the first byte.
+    Implicit,
+    /// None at all; only to a loopback address.
+    None,
+}
+
+/// The smarthost that takes our e-mail.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmailConfig {
+    /// Its name or address; empty when there is none, and e-mail notices wait.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How it is encrypted.
+    pub tls: MailTls,
+    /// The PEM file of its authority, when it is not a public one.
+    #[serde(default)]
+    pub authority: Option<PathBuf>,
+    /// Who logs in; none for no login.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// A file that holds the password; it wins.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The sender's address; its domain names our messages.
+    pub from: String,
+    /// The most sessions at the same time.
+    pub connections_max: usize,
+    /// How long connecting may take, and each command, in seconds.
+    pub command_seconds: u32,
+    /// How long handing over one message may take, in seconds.
+    pub data_seconds: u32,
+}
+
+/// Which interface an SMS gateway has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayKind {
+    /// Kannel's `sendsms`.
+    Kannel,
+    /// An HTTP interface described by the other keys.
+    Generic,
+}
+
+/// The SMS gateways, tried in turn.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmsConfig {
+    /// The most messages in flight to the gateways at the same time.
+    pub in_flight_max: usize,
+    /// How long a gateway may take to answer, in seconds.
+    pub answer_seconds: u32,
+    /// The address of this service's HTTP door as the gateways reach it; empty for the address it listens on.
+    pub receipt_url: String,
+    /// The gateways.
+    #[serde(default)]
+    pub gateways: Vec<GatewayConfig>,
+}
+
+/// One SMS gateway.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Its name in receipts' addresses: a to z, 0 to 9 and hyphen.
+    pub name: String,
+    /// Its interface.
+    pub kind: GatewayKind,
+    /// The address of its sending door.
+    pub url: String,
+    /// Kannel: who sends.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Kannel: the password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Kannel: a file that holds the password; it wins.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Generic: the method, POST when absent.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Generic: headers, which may hold a secret.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+    /// Generic: the body, in which `{to}`, `{text}`, `{id}` and `{receipt_url}` are replaced by JSON-escaped values.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Generic: the statuses that mean that the gateway took the message.
+    #[serde(default)]
+    pub success_status: Vec<u16>,
+    /// Generic: where the gateway's id stands in its JSON answer, as `/messages/0/id`; without it the answer is
+    /// `unknown_no_receipt`.
+    #[serde(default)]
+    pub id_pointer: Option<String>,
+}
+
+/// How webhooks are sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// The most attempts in flight to one host; urgent notices may use one more.
+    pub in_flight_max: usize,
+    /// How long connecting may take, in seconds.
+    pub connect_seconds: u32,
+    /// How long an attempt may take in all, its answer included, in seconds.
+    pub total_seconds: u32,
+    /// Sends named hosts (`name:443`, or `*` for all) to a loopback address instead, for demonstrations and tests.
+    #[serde(default)]
+    pub connect_to: BTreeMap<String, SocketAddr>,
+    /// A PEM file of one more authority to trust.
+    #[serde(default)]
+    pub extra_authority: Option<PathBuf>,
+    /// Lets `http://` through to loopback addresses, for tests.
+    pub allow_loopback_http: bool,
+}
+
+impl NotificationConfig {
+    /// Reads and checks the section.
+    pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let mut config: Self = settings.section("notification")?;
+        config.check(settings)?;
+        config.email.password = secret(
+            "notification.email.password",
+            config.email.password.as_ref(),
+            config.email.password_file.as_deref(),
+        )?;
+        for gateway in &mut config.sms.gateways {
+            gateway.password = secret(
+                "notification.sms.gateways.password",
+                gateway.password.as_ref(),
+                gateway.password_file.as_deref(),
+            )?;
+        }
+        Ok(config)
+    }
+
+    fn check(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let at_least_one = [
+            ("notification.slots", self.slots),
+            ("notification.lease_seconds", usize::try_from(self.lease_seconds).unwrap_or(0)),
+            ("notification.email.connections_max", self.email.connections_max),
+            ("notification.email.command_seconds", usize::try_from(self.email.command_seconds).unwrap_or(0)),
+            ("notification.email.data_seconds", usize::try_from(self.email.data_seconds).unwrap_or(0)),
+            ("notification.sms.in_flight_max", self.sms.in_flight_max),
+            ("notification.sms.answer_seconds", usize::try_from(self.sms.answer_seconds).unwrap_or(0)),
+            ("notification.webhook.in_flight_max", self.webhook.in_flight_max),
+            ("notification.webhook.connect_seconds", usize::try_from(self.webhook.connect_seconds).unwrap_or(0)),
+            ("notification.webhook.total_seconds", usize::try_from(self.webhook.total_seconds).unwrap_or(0)),
+        ];
+        if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(settings.invalid(key, "must be at least 1"));
+        }
+        if self.lease_seconds <= self.webhook.total_seconds {
+            return Err(settings.invalid(
+                "notification.lease_seconds",
+                "must be longer than notification.webhook.total_seconds, or attempts would be made twice",
+            ));
+        }
+        if !self.phone_prefixes.iter().all(|prefix| is_phone_prefix(prefix)) {
+            return Err(settings.invalid("notification.phone_prefixes", "write each as + and digits, such as +44"));
+        }
+        self.check_email(settings)?;
+        self.check_gateways(settings)?;
+        if self.webhook.connect_to.values().any(|target| !target.ip().is_loopback()) {
+            return Err(settings.invalid("notification.webhook.connect_to", "each target must be a loopback address"));
+        }
+        Ok(())
+    }
+
+    fn check_email(&self, settings: &Settings) -> Result<(), ConfigError> {
+        if self.email.from.parse::<lettre::Address>().is_err() {
+            return Err(settings.invalid("notification.email.from", "must be an e-mail address"));
+        }
+        if self.email.tls == MailTls::None && !self.email.host.is_empty() && !is_loopback_host(&self.email.host) {
+            return Err(settings.invalid(
+                "notification.email.tls",
+                "may be none only to a loopback address: use starttls or implicit",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_gateways(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let key = "notification.sms.gateways";
+        for gateway in &self.sms.gateways {
+            let name_fits = !gateway.name.is_empty()
+                && gateway.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            if !name_fits {
+                return Err(settings.invalid(key, "each needs a name of a to z, 0 to 9 and hyphen"));
+            }
+            let url = url::Url::parse(&gateway.url).map_err(|_| settings.invalid(key, "each needs a url"))?;
+            let loopback = url.host_str().is_some_and(is_loopback_host);
+            if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+                return Err(settings.invalid(key, "the url must be https, or http to a loopback address"));
+            }
+            match gateway.kind {
+                GatewayKind::Kannel if gateway.username.is_none() => {
+                    return Err(settings.invalid(key, "a kannel gateway needs a username and a password"));
+                }
+                GatewayKind::Generic if gateway.body.is_none() || gateway.success_status.is_empty() => {
+                    return Err(settings.invalid(key, "a generic gateway needs a body and success_status"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_phone_prefix(prefix: &str) -> bool {
+    prefix
+        .strip_prefix('+')
+        .is_some_and(|digits| (1..=14).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a host is this machine by its very name.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_good() {
+        let config = read("").unwrap();
+        assert_eq!((config.slots, config.lease_seconds, config.next_channel_seconds), (320, 30, 90));
+        assert!(config.sms.gateways.is_empty());
+    }
+
+    #[test]
+    fn what_would_leak_or_stall_is_refused_by_its_key() {
+        check("slots = 0", "notification.slots");
+        check("lease_seconds = 10", "notification.lease_seconds");
+        check("phone_prefixes = [\"44\"]", "notification.phone_prefixes");
+        check("[notification.email]\nhost = \"mail.example\"\ntls = \"none\"", "notification.email.tls");
+        check("[notification.email]\nfrom = \"nobody\"", "notification.email.from");
+        check("[notification.webhook.connect_to]\n\"*\" = \"192.0.2.1:443\"", "notification.webhook.connect_to");
+        let kannel = "[[notification.sms.gateways]]\nname = \"k\"\nkind = \"kannel\"\nusername = \"u\"\n";
+        check(&format!("{kannel}url = \"http://sms.example/cgi-bin/sendsms\""), "notification.sms.gateways");
+        assert!(read(&format!("{kannel}url = \"http://127.0.0.1:13013/cgi-bin/sendsms\"")).is_ok());
+        assert!(read("[notification.email]\nhost = \"localhost\"\ntls = \"none\"").is_ok());
+    }
+
+    fn check(text: &str, key: &str) {
+        let message = read(text).unwrap_err().to_string();
+        assert!(message.contains(key), "{message}");
+    }
+
+    fn read(text: &str) -> Result<NotificationConfig, ConfigError> {
+        let text = if text.starts_with('[') { text.to_owned() } else { format!("[notification]\n{text}") };
+        NotificationConfig::read(&Settings::from_text(&text).unwrap())
+    }
+}

@@ -1,0 +1,388 @@
+//! Events in: pages, requests for notices, withdrawals; one function an event.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+};
+use tocsin_domain::id::EventId;
+use tocsin_domain::notice::NoticeState;
+use tocsin_platform::clock::to_ms;
+use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
+use tocsin_platform::outbox::OutgoingEvent;
+use tocsin_platform::seal::Sealed;
+use tocsin_platform::telemetry::metrics;
+use tocsin_proto::catalogue::{NOTICES_PROGRESSED, NOTICES_REQUESTED, NOTICES_WITHDRAWN, PAGE_REQUESTED};
+use tocsin_proto::convert::from_timestamp;
+use tocsin_proto::event::v1::{NoticesProgressed, NoticesRequested, NoticesWithdrawn, PageRequested};
+use uuid::Uuid;
+
+use crate::bulletin::Bulletin;
+use crate::contact::Recipient;
+use crate::engine::{Ready, Withdrawn, needs_a_person};
+use crate::entity::{bulletin, notice, withdrawal};
+use crate::expand::{Asked, Expansion};
+use crate::handover;
+use crate::office::{Office, insert_bulletin, insert_notices};
+use crate::render::BulletinKind;
+use crate::report::progress;
+use crate::store::withdraw_notices;
+
+/// How long a page may still be sent after the answer was due.
+const PAGE_OPEN_HOURS: i64 = 24;
+/// The most commits whose notices wait to be handed to the engine; what is dropped is claimed when its lease ends.
+const PENDING_MAX: usize = 64;
+/// Notices of a superseded revision end with this reason.
+const SUPERSEDED: &str = "superseded";
+
+/// What is done once the transaction of an event has been committed.
+enum AfterCommit {
+    Start(Vec<Ready>),
+    Withdraw(Withdrawn),
+}
+
+/// The effects of events on this service.
+pub(crate) struct Handler {
+    office: Arc<Office>,
+    pending: Mutex<HashMap<EventId, Vec<AfterCommit>>>,
+}
+
+#[async_trait]
+impl Consume for Handler {
+    async fn consume(&self, transaction: &DatabaseTransaction, event: &IncomingEvent) -> Result<(), ConsumeError> {
+        let after = match event.kind.name {
+            name if name == NOTICES_REQUESTED.name => self.notices_requested(transaction, event).await?,
+            name if name == NOTICES_WITHDRAWN.name => self.notices_withdrawn(transaction, event).await?,
+            name if name == PAGE_REQUESTED.name => self.page_requested(transaction, event).await?,
+            other => return Err(ConsumeError::Fault(format!("notification does not consume {other}"))),
+        };
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.len() >= PENDING_MAX {
+            pending.clear();
+        }
+        pending.insert(event.id, after);
+        Ok(())
+    }
+
+    async fn committed(&self, event: &IncomingEvent) {
+        let after = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&event.id);
+        for step in after.unwrap_or_default() {
+            match step {
+                AfterCommit::Start(ready) => self.office.engine.start(ready),
+                AfterCommit::Withdraw(withdrawn) => self.office.engine.withdraw(withdrawn),
+            }
+        }
+        self.office.engine.wake();
+        self.office.progress.wake();
+    }
+}
+
+impl Handler {
+    pub(crate) fn new(office: Arc<Office>) -> Self {
+        Self { office, pending: Mutex::new(HashMap::new()) }
+    }
+
+    /// notices.requested: each contact becomes notices, all written at once; what is due starts without another query.
+    async fn notices_requested(
+        &self,
+        transaction: &DatabaseTransaction,
+        event: &IncomingEvent,
+    ) -> Result<Vec<AfterCommit>, ConsumeError> {
+        let message: NoticesRequested = event.message()?;
+        let office = &self.office;
+        let now = office.clock.now();
+        let (row, batch_id, asked) = decode_request(message, office, to_ms(now))?;
+        let bulletin = self.kept(row)?;
+        let (withdrawn, superseded) = self.earlier_news(transaction, &bulletin).await?;
+        let ids: Vec<String> = asked.iter().map(|one| one.contact_id.clone()).collect();
+        let contacts = office.directory.load(transaction, &ids).await?;
+        let expansion = Expansion {
+            bulletin: &bulletin,
+            batch_id: &batch_id,
+            directory: &office.directory,
+            contacts: &contacts,
+            withdrawn: &withdrawn,
+            next_channel_seconds: office.config.next_channel_seconds,
+            now,
+        };
+        let mut notices = expansion.notices(&asked);
+        let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
+        let report = NoticesProgressed {
+            batch_id: batch_id.clone(),
+            alert_id: bulletin.row.bulletin_id.to_string(),
+            revision: u32::try_from(bulletin.row.revision).unwrap_or(0),
+            notices: notices.iter().map(progress).collect(),
+        };
+        let outgoing = OutgoingEvent::new(&NOTICES_PROGRESSED, event.lane, batch_id, to_ms(now), &report, now);
+        office.outbox.record(transaction, &[outgoing]).await?;
+        if notices.iter().any(|one| one.handed_to.is_some()) {
+            handover::call_coordinators(office, transaction, std::slice::from_ref(&bulletin)).await?;
+        }
+        let mut after = vec![AfterCommit::Start(ready)];
+        after.extend(superseded.map(AfterCommit::Withdraw));
+        Ok(after)
+    }
+
+    /// The bulletin from memory if it is known there, else from this row.
+    fn kept(&self, row: bulletin::Model) -> Result<Arc<Bulletin>, ConsumeError> {
+        if let Some(known) = self.office.bulletins.get(row.bulletin_id, row.revision) {
+            return Ok(known);
+        }
+        let bulletin = Bulletin::from_row(row).map_err(|error| ConsumeError::Fault(error.to_string()))?;
+        let bulletin = Arc::new(bulletin);
+        self.office.bulletins.keep(Arc::clone(&bulletin));
+        Ok(bulletin)
+    }
+
+    /// Withdrawals that came first, and what a newer revision does to an older one.
+    async fn earlier_news(
+        &self,
+        transaction: &DatabaseTransaction,
+        bulletin: &Bulletin,
+    ) -> Result<(HashMap<String, String>, Option<Withdrawn>), ConsumeError> {
+        let (id, revision) = (bulletin.row.bulletin_id, bulletin.row.revision);
+        let tombstones = withdrawal::Entity::find()
+            .filter(withdrawal::Column::BulletinId.eq(id))
+            .filter(withdrawal::Column::Revision.gte(revision))
+            .all(transaction)
+            .await?;
+        let mut withdrawn: HashMap<String, String> =
+            tombstones.into_iter().map(|row| (row.organisation_id, row.reason)).collect();
+        let newest: Option<i32> = bulletin::Entity::find()
+            .select_only()
+            .column_as(bulletin::Column::Revision.max(), "newest")
+            .filter(bulletin::Column::BulletinId.eq(id))
+            .into_tuple::<Option<i32>>()
+            .one(transaction)
+            .await?
+            .flatten();
+        let older = Withdrawn {
+            bulletin_id: id,
+            revision: revision - 1,
+            organisation_id: String::new(),
+            reason: SUPERSEDED.to_owned(),
+        };
+        match newest {
+            Some(newest) if newest > revision => {
+                withdrawn.entry(String::new()).or_insert_with(|| SUPERSEDED.to_owned());
+                Ok((withdrawn, None))
+            }
+            Some(newest) if newest < revision => {
+                withdraw_notices(transaction, &older, self.office.clock.now_ms()).await?;
+                Ok((withdrawn, Some(older)))
+            }
+            _ => Ok((withdrawn, None)),
+        }
+    }
+
+    /// Writes bulletin and notices. What is due and fits into memory is written under our lease and returned.
+    async fn write(
+        &self,
+        transaction: &DatabaseTransaction,
+        bulletin: &Arc<Bulletin>,
+        notices: &mut [notice::Model],
+        contacts: &HashMap<String, Arc<Recipient>>,
+    ) -> Result<Vec<Ready>, ConsumeError> {
+        let office = &self.office;
+        let now_ms = office.clock.now_ms();
+        // Taken before the rows are written, so that our view of the lease never outlasts theirs.
+        let lease_ends = Instant::now() + Duration::from_secs(office.config.lease_seconds.into());
+        let lease_ends_ms = now_ms + i64::from(office.config.lease_seconds) * 1000;
+        let due = notices.iter_mut().filter(|one| one.next_at_ms.is_some_and(|at| at <= now_ms));
+        let mut leased = HashSet::new();
+        for one in due.take(office.engine.room()) {
+            one.next_at_ms = Some(lease_ends_ms);
+            one.lease_owner = Some(office.engine.owner);
+            leased.insert(one.notice_id);
+        }
+        insert_bulletin(transaction, &bulletin.row).await?;
+        let inserted = insert_notices(transaction, notices).await?;
+        count_ends(bulletin, notices);
+        if usize::try_from(inserted) != Ok(notices.len()) {
+            // Some were known already: those that are new are claimed when the lease ends.
+            return Ok(Vec::new());
+        }
+        let ready = notices.iter().filter(|one| leased.contains(&one.notice_id)).map(|one| Ready {
+            recipient: contacts.get(&one.contact_id).cloned(),
+            notice: one.clone(),
+            bulletin: Arc::clone(bulletin),
+            lease_ends,
+        });
+        Ok(ready.collect())
+    }
+
+    /// notices.withdrawn: what is queued ends, and a tombstone stays for what is requested later.
+    async fn notices_withdrawn(
+        &self,
+        transaction: &DatabaseTransaction,
+        event: &IncomingEvent,
+    ) -> Result<Vec<AfterCommit>, ConsumeError> {
+        let message: NoticesWithdrawn = event.message()?;
+        let withdrawn = Withdrawn {
+            bulletin_id: parse_id("alert_id", &message.alert_id)?,
+            revision: i32::try_from(message.revision).map_err(|_| fault("revision"))?,
+            organisation_id: message.organisation_id,
+            reason: message.reason,
+        };
+        let now_ms = self.office.clock.now_ms();
+        record_tombstone(transaction, &withdrawn, now_ms).await?;
+        withdraw_notices(transaction, &withdrawn, now_ms).await?;
+        Ok(vec![AfterCommit::Withdraw(withdrawn)])
+    }
+
+    /// page.requested: staff are called on all their channels at once, with a pointer only.
+    async fn page_requested(
+        &self,
+        transaction: &DatabaseTransaction,
+        event: &IncomingEvent,
+    ) -> Result<Vec<AfterCommit>, ConsumeError> {
+        let message: PageRequested = event.message()?;
+        let office = &self.office;
+        let now = office.clock.now();
+        let row = decode_page(&message, to_ms(now))?;
+        let batch_id = row.bulletin_id.to_string();
+        let bulletin = self.kept(row)?;
+        let contacts = office.directory.load(transaction, &message.contact_ids).await?;
+        let asked = message.contact_ids.into_iter().map(|contact_id| {
+            if !contacts.contains_key(&contact_id) {
+                tracing::warn!(reason = "unknown_contact", "a page names somebody who is not imported as staff");
+            }
+            Asked { contact_id, organisation_id: String::new(), acknowledge_token: String::new() }
+        });
+        let asked: Vec<Asked> = asked.collect();
+        let expansion = Expansion {
+            bulletin: &bulletin,
+            batch_id: &batch_id,
+            directory: &office.directory,
+            contacts: &contacts,
+            withdrawn: &HashMap::new(),
+            next_channel_seconds: office.config.next_channel_seconds,
+            now,
+        };
+        let mut notices = expansion.notices(&asked);
+        let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
+        Ok(vec![AfterCommit::Start(ready)])
+    }
+}
+
+/// Notices that end where they begin are counted here; the others when an attempt ends.
+fn count_ends(bulletin: &Bulletin, notices: &[notice::Model]) {
+    for one in notices.iter().filter(|one| one.next_at_ms.is_none()) {
+        let labels = [one.channel.as_str(), one.state.as_str(), bulletin.facts.priority.as_str()];
+        metrics().notices.with_label_values(&labels).inc();
+        let state = one.state.parse().unwrap_or(NoticeState::Queued);
+        if needs_a_person(state) {
+            tracing::warn!(
+                alert_id = %bulletin.row.bulletin_id,
+                channel = one.channel.as_str(),
+                state = one.state.as_str(),
+                reason = one.reason.as_deref().unwrap_or_default(),
+                "a contact cannot be reached and must be by hand"
+            );
+        }
+    }
+}
+
+async fn record_tombstone<C: ConnectionTrait>(
+    connection: &C,
+    withdrawn: &Withdrawn,
+    now_ms: i64,
+) -> Result<(), ConsumeError> {
+    use withdrawal::Column;
+    let known = withdrawal::Entity::find_by_id((withdrawn.bulletin_id, withdrawn.organisation_id.clone()))
+        .one(connection)
+        .await?;
+    if known.is_some_and(|row| row.revision > withdrawn.revision) {
+        return Ok(());
+    }
+    let row = withdrawal::ActiveModel {
+        bulletin_id: Set(withdrawn.bulletin_id),
+        organisation_id: Set(withdrawn.organisation_id.clone()),
+        revision: Set(withdrawn.revision),
+        reason: Set(withdrawn.reason.clone()),
+        recorded_at_ms: Set(now_ms),
+    };
+    let newer = OnConflict::columns([Column::BulletinId, Column::OrganisationId])
+        .update_columns([Column::Revision, Column::Reason, Column::RecordedAtMs])
+        .to_owned();
+    withdrawal::Entity::insert(row).on_conflict(newer).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+fn fault(field: &str) -> ConsumeError {
+    ConsumeError::Fault(format!("the field {field} cannot be read"))
+}
+
+fn parse_id(field: &str, given: &str) -> Result<Uuid, ConsumeError> {
+    Uuid::try_parse(given).map_err(|_| fault(field))
+}
+
+fn decode_request(
+    message: NoticesRequested,
+    office: &Office,
+    now_ms: i64,
+) -> Result<(bulletin::Model, String, Vec<Asked>), ConsumeError> {
+    let deadline = from_timestamp(message.deadline.as_ref()).ok_or_else(|| fault("deadline"))?;
+    let released_at = from_timestamp(message.released_at.as_ref()).ok_or_else(|| fault("released_at"))?;
+    let consent_expires_at = match &message.consent_expires_at {
+        None => None,
+        Some(at) => Some(from_timestamp(Some(at)).ok_or_else(|| fault("consent_expires_at"))?),
+    };
+    let open_for = TimeDelta::hours(office.config.expire_after_hours.into());
+    let expires_at = deadline.checked_add_signed(open_for).unwrap_or(deadline);
+    let coordinator = message.coordinator.unwrap_or_default();
+    let row = bulletin::Model {
+        bulletin_id: parse_id("alert_id", &message.alert_id)?,
+        revision: i32::try_from(message.revision).map_err(|_| fault("revision"))?,
+        kind: BulletinKind::Alert.as_str().to_owned(),
+        short_code: message.short_code,
+        priority: message.priority,
+        tlp: message.tlp,
+        released_at_ms: to_ms(released_at),
+        deadline_at_ms: to_ms(deadline),
+        expires_at_ms: to_ms(expires_at),
+        consent_expires_at_ms: consent_expires_at.map(to_ms),
+        drill: message.drill,
+        source_language: message.source_language,
+        reviewed_languages: message.reviewed_languages.join(" "),
+        coordinator_id: coordinator.actor_id,
+        coordinator_name: coordinator.name,
+        sealed_texts: message.texts.map(|sealed| Sealed::from(sealed).to_bytes()),
+        created_at_ms: now_ms,
+    };
+    let asked = message.recipients.into_iter().map(|recipient| Asked {
+        contact_id: recipient.contact_id,
+        organisation_id: recipient.organisation_id,
+        acknowledge_token: recipient.acknowledge_token,
+    });
+    Ok((row, message.batch_id, asked.collect()))
+}
+
+fn decode_page(message: &PageRequested, now_ms: i64) -> Result<bulletin::Model, ConsumeError> {
+    let due = from_timestamp(message.answer_due_at.as_ref()).ok_or_else(|| fault("answer_due_at"))?;
+    Ok(bulletin::Model {
+        bulletin_id: parse_id("page_id", &message.page_id)?,
+        revision: 0,
+        kind: BulletinKind::Page.as_str().to_owned(),
+        short_code: String::new(),
+        priority: message.priority.clone(),
+        tlp: tocsin_domain::tlp::Tlp::Red.as_str().to_owned(),
+        released_at_ms: now_ms,
+        deadline_at_ms: to_ms(due),
+        // A late page is better than none: an escalation comes anyway.
+        expires_at_ms: to_ms(due).max(now_ms) + TimeDelta::hours(PAGE_OPEN_HOURS).num_milliseconds(),
+        consent_expires_at_ms: None,
+        drill: false,
+        source_language: tocsin_domain::language::Language::En.as_str().to_owned(),
+        reviewed_languages: String::new(),
+        coordinator_id: String::new(),
+        coordinator_name: String::new(),
+        sealed_texts: None,
+        created_at_ms: now_ms,
+    })
+}

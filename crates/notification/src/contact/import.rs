@@ -1,0 +1,259 @@
+//! Decoding an imported contact: every fault is named at once, and nothing passes that could break a header, a number
+//! plan or a wall.
+
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+use tocsin_domain::channel::{Channel, QuietHours};
+use tocsin_domain::id::{ContactId, OrganisationId};
+use tocsin_domain::language::{Language, LanguageTag};
+use tocsin_domain::text::{CodeText, single_line};
+use tocsin_domain::violation::FieldViolation;
+use tocsin_proto::notification::v1::Contact;
+
+use super::{Details, shared_word};
+use crate::channel::{WebhookSecret, WebhookUrl};
+
+/// What the settings say about addresses.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportRules {
+    /// Telephone numbers must begin with one of these; empty allows all.
+    pub(crate) phone_prefixes: Vec<String>,
+    /// Lets `http://` through to loopback addresses.
+    pub(crate) loopback_http: bool,
+}
+
+/// A contact as it passed.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportedContact {
+    pub(crate) contact_id: ContactId,
+    pub(crate) organisation_id: Option<OrganisationId>,
+    pub(crate) language: LanguageTag,
+    pub(crate) time_zone: Tz,
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) quiet_hours: Option<QuietHours>,
+    pub(crate) urgent_overrides_quiet_hours: bool,
+    /// The shared word, and a webhook secret that was not given, are still empty.
+    pub(crate) details: Details,
+}
+
+/// Collects faults under one contact's path.
+struct Faults<'a> {
+    path: String,
+    found: &'a mut Vec<FieldViolation>,
+}
+
+impl Faults<'_> {
+    fn note(&mut self, field: &str, description: impl Into<String>) {
+        self.found.push(FieldViolation::new(format!("{}.{field}", self.path), description));
+    }
+
+    fn parsed<T: FromStr>(&mut self, field: &str, given: &str) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        given.parse().map_err(|error: T::Err| self.note(field, error.to_string())).ok()
+    }
+}
+
+impl ImportRules {
+    /// Decodes the contact at this place of the request, or notes every fault of it.
+    pub(crate) fn decode(
+        &self,
+        index: usize,
+        contact: Contact,
+        violations: &mut Vec<FieldViolation>,
+    ) -> Option<ImportedContact> {
+        let mut faults = Faults { path: format!("contacts[{index}]"), found: violations };
+        let before = faults.found.len();
+        let contact_id = faults.parsed("contact_id", &contact.contact_id);
+        let organisation_id = match contact.organisation_id.as_str() {
+            "" => None,
+            given => faults.parsed("organisation_id", given),
+        };
+        let language = faults.parsed("language", &contact.language);
+        let time_zone = contact.time_zone.parse::<Tz>().ok();
+        if time_zone.is_none() {
+            faults.note("time_zone", "must be a name of the time zone database, such as Europe/Berlin or Etc/GMT+3");
+        }
+        if !contact.role.is_empty() {
+            let _: Option<CodeText> = faults.parsed("role", &contact.role);
+        }
+        let quiet_hours = match contact.quiet_hours.as_str() {
+            "" => None,
+            given => faults.parsed("quiet_hours", given),
+        };
+        let channels = channels(&contact, &mut faults);
+        self.check_addresses(&contact, &channels, &mut faults);
+        if faults.found.len() > before {
+            return None;
+        }
+        Some(ImportedContact {
+            contact_id: contact_id?,
+            organisation_id,
+            language: language?,
+            time_zone: time_zone?,
+            channels,
+            quiet_hours,
+            urgent_overrides_quiet_hours: contact.urgent_overrides_quiet_hours,
+            details: Details {
+                role: contact.role,
+                email: contact.email,
+                phone: contact.phone,
+                webhook: contact.webhook,
+                webhook_secret: contact.webhook_secret,
+                shared_word: String::new(),
+            },
+        })
+    }
+
+    fn check_addresses(&self, contact: &Contact, channels: &[Channel], faults: &mut Faults<'_>) {
+        let missing = |channel, given: &str| channels.contains(&channel) && given.is_empty();
+        if missing(Channel::Email, &contact.email) {
+            faults.note("email", "is needed for the channel email");
+        } else if !contact.email.is_empty() && !is_mail_address(&contact.email) {
+            faults.note("email", "must be one e-mail address, such as alerts@org-1.example");
+        }
+        if missing(Channel::Sms, &contact.phone) {
+            faults.note("phone", "is needed for the channel sms");
+        } else if !contact.phone.is_empty() && !is_e164(&contact.phone) {
+            faults.note("phone", "must be in E.164 form: + and 7 to 15 digits, such as +447700900123");
+        } else if !contact.phone.is_empty() && !self.allows_phone(&contact.phone) {
+            faults.note("phone", "its country is not among those that this installation sends to");
+        }
+        if missing(Channel::Webhook, &contact.webhook) {
+            faults.note("webhook", "is needed for the channel webhook");
+        } else if !contact.webhook.is_empty()
+            && let Err(refusal) = WebhookUrl::parse(&contact.webhook, self.loopback_http)
+        {
+            faults.note("webhook", refusal.to_string());
+        }
+        if !contact.webhook_secret.is_empty()
+            && let Err(error) = WebhookSecret::parse(&contact.webhook_secret)
+        {
+            faults.note("webhook_secret", error.to_string());
+        }
+    }
+
+    fn allows_phone(&self, phone: &str) -> bool {
+        self.phone_prefixes.is_empty() || self.phone_prefixes.iter().any(|prefix| phone.starts_with(prefix.as_str()))
+    }
+}
+
+fn channels(contact: &Contact, faults: &mut Faults<'_>) -> Vec<Channel> {
+    let mut channels = Vec::new();
+    for (index, given) in contact.channels.iter().enumerate() {
+        let field = format!("channels[{index}]");
+        match given.parse::<Channel>() {
+            Ok(channel) if channels.contains(&channel) => faults.note(&field, "this channel is listed twice"),
+            Ok(channel) => channels.push(channel),
+            Err(error) => faults.note(&field, error.to_string()),
+        }
+    }
+    if contact.channels.is_empty() {
+        faults.note("channels", "name at least one of email, sms and webhook");
+    }
+    channels
+}
+
+fn is_mail_address(given: &str) -> bool {
+    given.len() <= 254 && single_line(given).is_ok() && given.parse::<lettre::Address>().is_ok()
+}
+
+fn is_e164(given: &str) -> bool {
+    given.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+    })
+}
+
+impl ImportedContact {
+    /// The language of our own words to this contact.
+    pub(crate) fn interface(&self) -> Language {
+        self.language.spoken().unwrap_or(Language::En)
+    }
+
+    /// Takes over what was made at an earlier import, and makes the rest. A webhook secret is made only for a contact
+    /// with a webhook.
+    pub(crate) fn complete(&mut self, earlier: Option<&Details>) -> Result<(), getrandom::Error> {
+        let kept_word = earlier.map(|details| details.shared_word.clone()).filter(|word| !word.is_empty());
+        self.details.shared_word = kept_word.unwrap_or_else(|| shared_word(self.interface()));
+        if self.details.webhook_secret.is_empty() {
+            let kept = earlier.map(|details| details.webhook_secret.clone()).filter(|secret| !secret.is_empty());
+            self.details.webhook_secret = match kept {
+                Some(secret) => secret,
+                None if self.details.webhook.is_empty() => String::new(),
+                None => WebhookSecret::generate()?.to_text(),
+            };
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_contact_passes_and_gets_its_secrets_once() {
+        let mut decoded = rules().decode(0, good(), &mut Vec::new()).unwrap();
+        decoded.complete(None).unwrap();
+        assert!(!decoded.details.shared_word.is_empty() && decoded.details.webhook_secret.starts_with("whsec_"));
+        let mut again = rules().decode(0, good(), &mut Vec::new()).unwrap();
+        again.complete(Some(&decoded.details)).unwrap();
+        assert_eq!(again.details, decoded.details);
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        check(|contact| contact.email = "a@b.example\r\nBcc: x@y.example".to_owned(), "email");
+        check(|contact| contact.email = "a\0@b.example".to_owned(), "email");
+        check(|contact| contact.email = "A <a@b.example>".to_owned(), "email");
+        check(|contact| contact.email = "a@b.example, c@d.example".to_owned(), "email");
+        check(|contact| contact.email.clear(), "email");
+        check(|contact| contact.phone = "07700900000".to_owned(), "phone");
+        check(|contact| contact.phone = "+44 7700 900000".to_owned(), "phone");
+        check(|contact| contact.phone = "+33612345678".to_owned(), "phone");
+        check(|contact| contact.webhook = "http://hooks.org-1.example/".to_owned(), "webhook");
+        check(|contact| contact.webhook = "https://10.0.0.1/".to_owned(), "webhook");
+        check(|contact| contact.webhook_secret = "secret".to_owned(), "webhook_secret");
+        check(|contact| contact.contact_id = "Org 1".to_owned(), "contact_id");
+        check(|contact| contact.organisation_id = "Org 1".to_owned(), "organisation_id");
+        check(|contact| contact.language = "english".to_owned(), "language");
+        check(|contact| contact.time_zone = "Mars/Olympus".to_owned(), "time_zone");
+        check(|contact| contact.quiet_hours = "22-7".to_owned(), "quiet_hours");
+        check(|contact| contact.role = "Head of\n".to_owned(), "role");
+        check(|contact| contact.channels = vec!["fax".to_owned()], "channels[0]");
+        check(|contact| contact.channels.clear(), "channels");
+        check(|contact| contact.channels = vec!["email".to_owned(), "email".to_owned()], "channels[1]");
+    }
+
+    fn check(change: impl FnOnce(&mut Contact), field: &str) {
+        let mut contact = good();
+        change(&mut contact);
+        let mut violations = Vec::new();
+        assert!(rules().decode(7, contact, &mut violations).is_none());
+        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, [format!("contacts[7].{field}")]);
+    }
+
+    fn rules() -> ImportRules {
+        ImportRules { phone_prefixes: vec!["+44".to_owned(), "+1".to_owned()], loopback_http: false }
+    }
+
+    fn good() -> Contact {
+        Contact {
+            contact_id: "org-1-c1".to_owned(),
+            organisation_id: "org-1".to_owned(),
+            role: "delegate".to_owned(),
+            language: "ar".to_owned(),
+            time_zone: "Etc/GMT+3".to_owned(),
+            email: "alerts@org-1.example".to_owned(),
+            phone: "+447700900000".to_owned(),
+            webhook: "https://hooks.org-1.example/tocsin".to_owned(),
+            channels: vec!["email".to_owned(), "sms".to_owned(), "webhook".to_owned()],
+            quiet_hours: "22:00-07:00".to_owned(),
+            urgent_overrides_quiet_hours: true,
+            webhook_secret: String::new(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Contact points: what an import may hold, how it is kept, and how it is read for sending.
+
+mod details;
+mod directory;
+mod import;
+mod word;
+
+pub(crate) use details::Details;
+pub(crate) use directory::{Directory, Recipient};
+pub(crate) use import::{ImportRules, ImportedContact};
+pub(crate) use word::shared_word;

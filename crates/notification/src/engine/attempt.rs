@@ -1,0 +1,105 @@
+//! One attempt: whether it may still start, what is said, and to whom.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tocsin_domain::channel::Channel;
+use tocsin_domain::notice::NoticeState;
+use tocsin_platform::clock::from_ms;
+
+use super::Ready;
+use crate::channel::{Outcome, SmsMessage, WebhookPost};
+use crate::contact::Recipient;
+use crate::office::Office;
+use crate::render::{Links, Reader, email, sms, webhook};
+
+/// Why a notice does not start; none when it may. A lease that has run out says nothing about the notice: it is claimed
+/// again.
+pub(super) enum Hindrance {
+    LeaseOver,
+    Withheld(Outcome),
+}
+
+/// Looks whether it may start now.
+pub(super) fn hindrance(ready: &Ready, now: DateTime<Utc>) -> Option<Hindrance> {
+    if Instant::now() >= ready.lease_ends {
+        return Some(Hindrance::LeaseOver);
+    }
+    let row = &ready.bulletin.row;
+    let withheld = |state, reason| Some(Hindrance::Withheld(Outcome::Withheld { state, reason }));
+    if row.consent_expires_at_ms.is_some_and(|at| from_ms(at) <= now) {
+        return withheld(NoticeState::Withdrawn, "consent_expired");
+    }
+    if from_ms(row.expires_at_ms) <= now {
+        return withheld(NoticeState::Expired, "too_late");
+    }
+    if ready.recipient.is_none() {
+        return withheld(NoticeState::RejectedPermanent, "unknown_contact");
+    }
+    None
+}
+
+/// Makes the attempt.
+pub(super) async fn make(office: &Office, ready: &Ready) -> Outcome {
+    let Some(recipient) = &ready.recipient else { return no_address() };
+    match ready.notice.channel.parse() {
+        Ok(Channel::Email) => by_mail(office, ready, recipient).await,
+        Ok(Channel::Sms) => by_sms(office, ready, recipient).await,
+        Ok(Channel::Webhook) => by_webhook(office, ready, recipient).await,
+        Err(_) => no_address(),
+    }
+}
+
+fn no_address() -> Outcome {
+    Outcome::Refused { code: "no_address".to_owned(), tries: 1 }
+}
+
+async fn by_mail(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
+    let Some(to) = &recipient.email else { return no_address() };
+    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token);
+    let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
+    let reader = Reader {
+        interface: recipient.interface,
+        untranslated: ready.notice.language != recipient.language.as_str(),
+        time_zone: recipient.time_zone,
+    };
+    let reading = ready.bulletin.reading(&ready.notice.language, &office.secrets);
+    let mail = email::mail(&ready.bulletin.facts, reader, reading, links);
+    let mut id = [0; 16];
+    if getrandom::fill(&mut id).is_err() {
+        return Outcome::temporary("no_randomness");
+    }
+    match office.smarthost.headers().build(to, mail, &hex::encode(id), office.clock.now()) {
+        Ok(message) => office.smarthost.send(to, &message).await,
+        Err(_) => Outcome::Refused { code: "not_a_message".to_owned(), tries: 1 },
+    }
+}
+
+async fn by_sms(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
+    let Some(to) = &recipient.phone else { return no_address() };
+    let Some(gateway) = office.gateways.gateway_for(ready.notice.attempts) else {
+        return Outcome::temporary("no_gateway");
+    };
+    let text = sms::text(&ready.bulletin.facts, recipient.interface, &recipient.shared_word);
+    let id = ready.notice.notice_id.to_string();
+    let mac = office.secrets.receipt_mac(ready.notice.notice_id);
+    // `%d` is filled by Kannel with the type of the receipt; other gateways send a status of their own.
+    let kind = if gateway.kind == crate::config::GatewayKind::Kannel { "type=%d&" } else { "" };
+    let receipt_url = format!("{}/receipts/{}?{kind}id={id}&mac={mac}", office.receipt_url, gateway.name);
+    let message = SmsMessage { to, text: &text, id: &id, receipt_url: &receipt_url };
+    office.gateways.send(gateway, &message).await
+}
+
+async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
+    if recipient.webhook_disabled {
+        return Outcome::Refused { code: "webhook_disabled".to_owned(), tries: 1 };
+    }
+    let (Some(url), Some(secret)) = (&recipient.webhook, &recipient.webhook_secret) else { return no_address() };
+    let shared = ready.bulletin.shared_body(&ready.notice.language, &office.secrets);
+    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token);
+    let (id, now) = (ready.notice.notice_id.to_string(), office.clock.now());
+    let body = webhook::body(&shared, &id, acknowledge.as_deref(), now);
+    let post = WebhookPost { id: &id, timestamp_seconds: now.timestamp(), body: Bytes::from(body) };
+    office.webhooks.send(url, secret, post).await
+}

@@ -1,0 +1,252 @@
+//! The one task that decides who sends next.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use sea_orm::{DatabaseBackend, DbErr};
+use tocsin_domain::channel::Channel;
+use tocsin_domain::notice::NoticeState;
+use tocsin_platform::lifecycle::Shutdown;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::warn;
+
+use super::attempt::{self, Hindrance};
+use super::claim::{Claimed, claim, release_leases};
+use super::slots::{Limit, Slots};
+use super::{Command, Done, EngineEnds, HELD_MAX, Ready, Withdrawn};
+use crate::channel::Outcome;
+use crate::office::Office;
+
+/// How often what is due is looked for without being woken.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause after a claim that failed.
+const CLAIM_PAUSE: Duration = Duration::from_millis(500);
+/// A claim is made only with this much room in memory.
+const CLAIM_ROOM: usize = 1_024;
+/// How long a withdrawal is remembered for notices that are still on their way to memory.
+const WITHDRAWN_KEPT: Duration = Duration::from_mins(2);
+/// The most withdrawals remembered.
+const WITHDRAWN_MAX: usize = 10_000;
+
+struct Dispatcher {
+    office: Arc<Office>,
+    slots: Slots<Ready>,
+    limits: [Limit; 3],
+    running: JoinSet<Finished>,
+    results: mpsc::UnboundedSender<Done>,
+    withdrawn: VecDeque<(Instant, Withdrawn)>,
+    held: Arc<AtomicUsize>,
+    due: Arc<Notify>,
+    claiming: Option<JoinHandle<Result<Claimed, DbErr>>>,
+    look_at: tokio::time::Instant,
+}
+
+/// A send that has ended, with where it went.
+struct Finished {
+    destination: i64,
+    lane: usize,
+    done: Done,
+}
+
+/// Runs until the drain; what is in flight then ends, and what waits is given back.
+pub(crate) async fn run(
+    office: Arc<Office>,
+    ends: EngineEnds,
+    results: mpsc::UnboundedSender<Done>,
+    shutdown: Shutdown,
+) -> Result<(), Infallible> {
+    // With SQLite this is the only process: whoever held these leases is gone.
+    if office.database.backend() == DatabaseBackend::Sqlite
+        && let Err(error) = release_leases(&office, true).await
+    {
+        warn!(reason = %error, "leases of the last run could not be given up; they run out by themselves");
+    }
+    let EngineEnds { mut commands, due, held } = ends;
+    let mut dispatcher = Dispatcher {
+        limits: limits(&office),
+        slots: Slots::new(office.config.slots),
+        running: JoinSet::new(),
+        results,
+        withdrawn: VecDeque::new(),
+        held,
+        due,
+        claiming: None,
+        look_at: tokio::time::Instant::now(),
+        office,
+    };
+    while !shutdown.is_draining() {
+        dispatcher.start_what_may();
+        dispatcher.step(&mut commands, &shutdown).await;
+    }
+    dispatcher.drain().await;
+    Ok(())
+}
+
+fn limits(office: &Office) -> [Limit; 3] {
+    let config = &office.config;
+    [
+        Limit { in_flight_max: config.email.connections_max, urgent_extra: 0 },
+        Limit { in_flight_max: config.sms.in_flight_max, urgent_extra: 0 },
+        Limit { in_flight_max: config.webhook.in_flight_max, urgent_extra: 1 },
+    ]
+}
+
+impl Dispatcher {
+    async fn step(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>, shutdown: &Shutdown) {
+        let due = Arc::clone(&self.due);
+        let (may_claim, look_at) = (self.may_claim(), self.look_at);
+        tokio::select! {
+            biased;
+            () = shutdown.draining() => {}
+            Some(command) = commands.recv() => self.obey(command),
+            Some(ended) = self.running.join_next() => match ended {
+                Ok(finished) => self.finish(finished),
+                Err(error) => warn!(reason = %error, "an attempt broke; its notice is claimed again when its lease ends"),
+            },
+            claimed = ended_claim(&mut self.claiming) => self.take_in(claimed),
+            () = due.notified(), if may_claim => self.claim(),
+            () = tokio::time::sleep_until(look_at), if may_claim => self.claim(),
+        }
+    }
+
+    fn may_claim(&self) -> bool {
+        self.claiming.is_none() && self.slots.waiting() + CLAIM_ROOM <= HELD_MAX
+    }
+
+    fn claim(&mut self) {
+        self.look_at = tokio::time::Instant::now() + LOOK_INTERVAL;
+        self.claiming = Some(tokio::spawn(claim(Arc::clone(&self.office), self.slots.saturated())));
+    }
+
+    fn take_in(&mut self, claimed: Result<Claimed, DbErr>) {
+        self.claiming = None;
+        match claimed {
+            Ok(claimed) => {
+                for withdrawn in claimed.withdrawn {
+                    self.withdraw(withdrawn);
+                }
+                let wait = claimed.next.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
+                self.look_at = tokio::time::Instant::now() + wait;
+                self.held.fetch_add(claimed.ready.len(), Ordering::Relaxed);
+                self.enqueue(claimed.ready);
+            }
+            Err(error) => {
+                warn!(reason = %error, "due notices could not be claimed; trying again");
+                self.look_at = tokio::time::Instant::now() + CLAIM_PAUSE;
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start(ready) => self.enqueue(ready),
+            Command::Withdraw(withdrawn) => self.withdraw(withdrawn),
+        }
+    }
+
+    fn enqueue(&mut self, ready: Vec<Ready>) {
+        for one in ready {
+            let limit = match one.notice.channel.parse() {
+                Ok(Channel::Sms) => self.limits[1],
+                Ok(Channel::Webhook) => self.limits[2],
+                _ => self.limits[0],
+            };
+            let lane = usize::try_from(one.notice.lane).unwrap_or(0);
+            self.slots.push(one.notice.destination, lane, limit, one);
+        }
+    }
+
+    /// Takes what is covered out of the line, and remembers it for what is still on its way here.
+    fn withdraw(&mut self, withdrawn: Withdrawn) {
+        if self.withdrawn.iter().any(|(_, known)| *known == withdrawn) {
+            return;
+        }
+        for ready in self.slots.withdraw(|ready| withdrawn.covers(&ready.notice)) {
+            self.withhold_withdrawn(ready, withdrawn.reason.clone());
+        }
+        self.withdrawn.retain(|(since, _)| since.elapsed() < WITHDRAWN_KEPT);
+        if self.withdrawn.len() >= WITHDRAWN_MAX {
+            self.withdrawn.pop_front();
+        }
+        self.withdrawn.push_back((Instant::now(), withdrawn));
+    }
+
+    fn withhold_withdrawn(&self, mut ready: Ready, reason: String) {
+        ready.notice.withdrawn_reason = Some(reason);
+        self.withhold(ready, Outcome::Withheld { state: NoticeState::Withdrawn, reason: "withdrawn" });
+    }
+
+    /// Nothing was sent, and the row is told so.
+    fn withhold(&self, ready: Ready, outcome: Outcome) {
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        let now = self.office.clock.now();
+        let _ = self.results.send(Done { ready, outcome, started_at: now, ended_at: now });
+    }
+
+    fn start_what_may(&mut self) {
+        let now = self.office.clock.now();
+        while let Some((destination, lane, ready)) = self.slots.next() {
+            let covered = self.withdrawn.iter().find(|(_, withdrawn)| withdrawn.covers(&ready.notice));
+            if let Some((_, withdrawn)) = covered {
+                let reason = withdrawn.reason.clone();
+                self.slots.release(destination, lane, None);
+                self.withhold_withdrawn(ready, reason);
+                continue;
+            }
+            match attempt::hindrance(&ready, now) {
+                Some(Hindrance::LeaseOver) => {
+                    self.slots.release(destination, lane, None);
+                    self.held.fetch_sub(1, Ordering::Relaxed);
+                }
+                Some(Hindrance::Withheld(outcome)) => {
+                    self.slots.release(destination, lane, None);
+                    self.withhold(ready, outcome);
+                }
+                None => self.start(destination, lane, ready),
+            }
+        }
+    }
+
+    fn start(&mut self, destination: i64, lane: usize, ready: Ready) {
+        let office = Arc::clone(&self.office);
+        self.running.spawn(async move {
+            let started_at = office.clock.now();
+            let outcome = attempt::make(&office, &ready).await;
+            let done = Done { ready, outcome, started_at, ended_at: office.clock.now() };
+            Finished { destination, lane, done }
+        });
+    }
+
+    fn finish(&mut self, finished: Finished) {
+        let throttled = match &finished.done.outcome {
+            Outcome::Taken { .. } => Some(false),
+            Outcome::Temporary { throttled: true, .. } => Some(true),
+            _ => None,
+        };
+        self.slots.release(finished.destination, finished.lane, throttled);
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        // The recorder outlives this task; if it is gone, so is the process.
+        let _ = self.results.send(finished.done);
+    }
+
+    /// Lets what is in flight end. Whatever the grace period cuts off is repeated after its lease.
+    async fn drain(mut self) {
+        while let Some(ended) = self.running.join_next().await {
+            if let Ok(finished) = ended {
+                self.finish(finished);
+            }
+        }
+    }
+}
+
+/// The claim's end; pending for ever when none is running.
+async fn ended_claim(claiming: &mut Option<JoinHandle<Result<Claimed, DbErr>>>) -> Result<Claimed, DbErr> {
+    match claiming {
+        Some(claim) => claim.await.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string()))),
+        None => std::future::pending().await,
+    }
+}

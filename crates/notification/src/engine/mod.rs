@@ -1,0 +1,132 @@
+//! The delivery engine: it claims what is due, starts attempts within the limits, and records their ends in batches.
+//!
+//! Leases make a crash harmless: a claimed notice belongs to one process until its lease ends, the lease is checked on
+//! the monotonic clock before each send, and an attempt is sent, then recorded; so a crash costs at most one repeat for
+//! each recipient.
+
+mod attempt;
+mod claim;
+mod dispatcher;
+mod results;
+mod slots;
+mod verdict;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use crate::bulletin::Bulletin;
+use crate::channel::Outcome;
+use crate::contact::Recipient;
+use crate::entity::notice;
+
+pub(crate) use claim::past_due;
+pub(crate) use dispatcher::run as run_dispatcher;
+pub(crate) use results::run as run_results;
+pub(crate) use verdict::needs_a_person;
+
+/// The most notices that wait in memory.
+const HELD_MAX: usize = 4_096;
+
+/// A notice with everything that sending it needs, and the lease under which it may start.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) notice: notice::Model,
+    /// None when the contact is no longer known.
+    pub(crate) recipient: Option<Arc<Recipient>>,
+    pub(crate) bulletin: Arc<Bulletin>,
+    pub(crate) lease_ends: Instant,
+}
+
+/// An attempt that has ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) ready: Ready,
+    pub(crate) outcome: Outcome,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) ended_at: DateTime<Utc>,
+}
+
+/// A withdrawal as the engine applies it to what waits in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Withdrawn {
+    pub(crate) bulletin_id: Uuid,
+    /// This revision and those before it.
+    pub(crate) revision: i32,
+    /// Empty for everybody.
+    pub(crate) organisation_id: String,
+    pub(crate) reason: String,
+}
+
+impl Withdrawn {
+    fn covers(&self, notice: &notice::Model) -> bool {
+        self.bulletin_id == notice.bulletin_id
+            && notice.revision <= self.revision
+            && (self.organisation_id.is_empty() || self.organisation_id == notice.organisation_id)
+    }
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+enum Command {
+    /// Start these: their leases are already written.
+    Start(Vec<Ready>),
+    /// Stop what still waits.
+    Withdraw(Withdrawn),
+}
+
+/// The engine as others see it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineHandle {
+    /// Names this process in leases.
+    pub(crate) owner: Uuid,
+    commands: mpsc::UnboundedSender<Command>,
+    due: Arc<Notify>,
+    held: Arc<AtomicUsize>,
+}
+
+/// The other ends, for the tasks.
+#[derive(Debug)]
+pub(crate) struct EngineEnds {
+    commands: mpsc::UnboundedReceiver<Command>,
+    due: Arc<Notify>,
+    held: Arc<AtomicUsize>,
+}
+
+/// A handle and its ends.
+pub(crate) fn engine() -> (EngineHandle, EngineEnds) {
+    // Bounded by `room`: nobody hands over more than the engine says it can hold.
+    let (sender, commands) = mpsc::unbounded_channel();
+    let (due, held) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let handle =
+        EngineHandle { owner: Uuid::now_v7(), commands: sender, due: Arc::clone(&due), held: Arc::clone(&held) };
+    (handle, EngineEnds { commands, due, held })
+}
+
+impl EngineHandle {
+    /// How many more notices may be handed over with their lease already written.
+    pub(crate) fn room(&self) -> usize {
+        HELD_MAX.saturating_sub(self.held.load(Ordering::Relaxed))
+    }
+
+    /// Hands over notices that were just committed under this process's lease.
+    pub(crate) fn start(&self, ready: Vec<Ready>) {
+        self.held.fetch_add(ready.len(), Ordering::Relaxed);
+        // The engine ends only with the process; then the leases run out and others claim.
+        let _ = self.commands.send(Command::Start(ready));
+    }
+
+    /// Stops what still waits in memory.
+    pub(crate) fn withdraw(&self, withdrawn: Withdrawn) {
+        let _ = self.commands.send(Command::Withdraw(withdrawn));
+    }
+
+    /// Says that something may have become due.
+    pub(crate) fn wake(&self) {
+        self.due.notify_one();
+    }
+}

@@ -1,0 +1,197 @@
+//! Ends of attempts are recorded in batches: one transaction for whatever has ended, at once when there is little, and
+//! at most every ten milliseconds when there is much.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+};
+use tocsin_domain::id::AttemptId;
+use tocsin_domain::notice::NoticeState;
+use tocsin_domain::priority::Lane;
+use tocsin_platform::clock::to_ms;
+use tocsin_platform::telemetry::metrics;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::Done;
+use super::verdict::{Standing, Verdict, decide};
+use crate::bulletin::Bulletin;
+use crate::channel::Outcome;
+use crate::entity::{attempt, contact, notice};
+use crate::handover;
+use crate::office::Office;
+use crate::store::{Change, update_notices};
+
+/// The most ends in one transaction.
+const BATCH_MAX: usize = 500;
+/// The shortest time between two transactions.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
+/// The pause after a transaction that failed.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Records until the dispatcher is gone and everything is written. A database that is away delays it and loses nothing
+/// but, after a crash, the knowledge of what was sent.
+pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<Done>) -> Result<(), Infallible> {
+    let mut batch: Vec<Done> = Vec::new();
+    let mut last_flush = Instant::now();
+    while ended.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let next_flush = last_flush + FLUSH_INTERVAL;
+        if Instant::now() < next_flush {
+            sleep_until(next_flush).await;
+            while batch.len() < BATCH_MAX {
+                let Ok(done) = ended.try_recv() else { break };
+                batch.push(done);
+            }
+        }
+        while let Err(error) = record(&office, &batch).await {
+            warn!(reason = %error, count = batch.len(), "ends of attempts could not be recorded; trying again");
+            sleep(RETRY_PAUSE).await;
+        }
+        last_flush = Instant::now();
+        batch.clear();
+        office.progress.wake();
+        office.engine.wake();
+    }
+    if let Err(error) = super::claim::release_leases(&office, false).await {
+        warn!(reason = %error, "leases could not be given up; they run out by themselves");
+    }
+    Ok(())
+}
+
+async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
+    let transaction = office.database.begin().await?;
+    let ids: Vec<Uuid> = batch.iter().map(|done| done.ready.notice.notice_id).collect();
+    let rows =
+        notice::Entity::find().filter(notice::Column::NoticeId.is_in(ids)).lock_exclusive().all(&transaction).await?;
+    let mut rows: HashMap<Uuid, notice::Model> = rows.into_iter().map(|row| (row.notice_id, row)).collect();
+    let mut attempts = Vec::new();
+    // One change a notice: if two attempts of it ended together, because a lease had run out, the later one knows both.
+    let mut changes: BTreeMap<Uuid, (usize, Change)> = BTreeMap::new();
+    let mut failed: Vec<Arc<Bulletin>> = Vec::new();
+    for (index, done) in batch.iter().enumerate() {
+        let Some(row) = rows.get_mut(&done.ready.notice.notice_id) else { continue };
+        let change = judge(office, done, row);
+        if let Some(attempt) = attempt_row(done, row.attempts + 1) {
+            attempts.push(attempt);
+            row.attempts += 1;
+        }
+        if change.handed_to.is_some() && row.handed_to.is_none() {
+            failed.push(Arc::clone(&done.ready.bulletin));
+        }
+        row.state.clone_from(&change.state);
+        row.version = change.version;
+        row.handed_to.clone_from(&change.handed_to);
+        changes.insert(row.notice_id, (index, change));
+    }
+    for chunk in attempts.chunks(BATCH_MAX) {
+        attempt::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&transaction).await?;
+    }
+    let (indexes, changes): (Vec<usize>, Vec<Change>) = changes.into_values().unzip();
+    update_notices(&transaction, &changes).await?;
+    disable_webhooks(&transaction, batch).await?;
+    handover::call_coordinators(office, &transaction, &failed).await?;
+    transaction.commit().await?;
+    let recorded = indexes.into_iter().filter_map(|index| batch.get(index));
+    for (done, change) in recorded.zip(&changes) {
+        count(done, change);
+    }
+    Ok(())
+}
+
+fn judge(office: &Office, done: &Done, row: &notice::Model) -> Change {
+    let withdrawn = row.withdrawn_reason.as_deref().or(done.ready.notice.withdrawn_reason.as_deref());
+    let current = row.state.parse().unwrap_or(NoticeState::Queued);
+    let standing = Standing {
+        state: current,
+        lane: lane_of(row.lane),
+        attempts: row.attempts,
+        withdrawn_reason: withdrawn,
+        deadline: done.ready.bulletin.facts.deadline,
+    };
+    let jitter = rand::rng().random::<f64>();
+    let Verdict { state, mut reason, next_at, by_hand } =
+        decide(&standing, &done.outcome, done.ended_at, &office.config.retry, jitter);
+    if state == NoticeState::Withdrawn {
+        reason = withdrawn.map(str::to_owned).or(reason);
+    }
+    let sent = !matches!(done.outcome, Outcome::Withheld { .. });
+    let provider_id = match &done.outcome {
+        Outcome::Taken { provider_id, .. } => provider_id.clone(),
+        _ => None,
+    };
+    Change {
+        notice_id: row.notice_id,
+        state: state.as_str().to_owned(),
+        reason,
+        attempts: row.attempts + i32::from(sent),
+        next_at_ms: next_at.map(to_ms),
+        handed_to: row.handed_to.clone().or_else(|| handover::name_for(&done.ready.bulletin).filter(|_| by_hand)),
+        provider_id: provider_id.or_else(|| row.provider_id.clone()),
+        version: row.version + 1,
+        // Dispatch is told of alerts only.
+        owed_since_ms: done.ready.bulletin.is_reported().then(|| to_ms(done.ended_at)),
+        changed_at_ms: to_ms(done.ended_at),
+    }
+}
+
+fn lane_of(number: i16) -> Lane {
+    match number {
+        0 => Lane::Urgent,
+        1 => Lane::Normal,
+        _ => Lane::Bulk,
+    }
+}
+
+fn attempt_row(done: &Done, number: i32) -> Option<attempt::ActiveModel> {
+    let (outcome, code) = match &done.outcome {
+        Outcome::Taken { state, code, .. } => (state.as_str(), code.clone()),
+        Outcome::Temporary { code, .. } => ("temporary", code.clone()),
+        Outcome::Refused { code, .. } => ("refused", code.clone()),
+        Outcome::Gone { code } => ("gone", code.clone()),
+        Outcome::Withheld { .. } => return None,
+    };
+    Some(attempt::ActiveModel {
+        attempt_id: Set(AttemptId::new(done.ended_at).as_uuid()),
+        notice_id: Set(done.ready.notice.notice_id),
+        number: Set(number),
+        started_at_ms: Set(to_ms(done.started_at)),
+        ended_at_ms: Set(to_ms(done.ended_at)),
+        outcome: Set(outcome.to_owned()),
+        code: Set(code),
+    })
+}
+
+/// A webhook that answered 410 is used no further until its contact is imported anew.
+async fn disable_webhooks<C: ConnectionTrait>(connection: &C, batch: &[Done]) -> Result<(), DbErr> {
+    let gone = batch.iter().filter(|done| matches!(done.outcome, Outcome::Gone { .. }));
+    let gone: Vec<&str> = gone.map(|done| done.ready.notice.contact_id.as_str()).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    contact::Entity::update_many()
+        .col_expr(contact::Column::WebhookDisabled, Expr::value(true))
+        .col_expr(contact::Column::Version, Expr::col(contact::Column::Version).add(1))
+        .filter(contact::Column::ContactId.is_in(gone))
+        .exec(connection)
+        .await
+        .map(|_| ())
+}
+
+fn count(done: &Done, change: &Change) {
+    let (channel, facts) = (done.ready.notice.channel.as_str(), &done.ready.bulletin.facts);
+    let priority = facts.priority.as_str();
+    metrics().notices.with_label_values(&[channel, change.state.as_str(), priority]).inc();
+    if done.ready.notice.attempts == 0 && matches!(done.outcome, Outcome::Taken { .. }) {
+        let milliseconds = to_ms(done.ended_at) - done.ready.bulletin.row.released_at_ms;
+        let seconds = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).as_secs_f64();
+        metrics().notice_latency_seconds.with_label_values(&[channel, priority]).observe(seconds);
+    }
+}

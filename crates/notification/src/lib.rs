@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+mod tls;
+
+mod entity;
+pub mod migration;
+mod secrets;
+
+mod channel;
+mod contact;
+mod render;
+
+mod bulletin;
+mod engine;
+mod expand;
+mod handover;
+mod office;
+mod store;
+
+mod api;
+pub mod app;
+mod consume;
+mod receipts;
+mod report;
+
+pub use app::App;
+pub use config::NotificationConfig;
+pub use migration::Migrator;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! What consumers, doors and workers share: the database, the secrets, the contacts, the channels.
+
+use std::sync::Arc;
+
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use tocsin_platform::clock::Clock;
+use tocsin_platform::database::Database;
+use tocsin_platform::lifecycle::Waker;
+use tocsin_platform::outbox::Outbox;
+use uuid::Uuid;
+
+use crate::bulletin::{Bulletin, Bulletins};
+use crate::channel::{Gateways, Smarthost, Webhooks};
+use crate::config::NotificationConfig;
+use crate::contact::Directory;
+use crate::engine::EngineHandle;
+use crate::entity::{bulletin, notice};
+use crate::secrets::LocalSecrets;
+
+/// Rows in one insert: a notice has 22 columns, and SQLite binds at most 32,766 values.
+const ROWS_AN_INSERT: usize = 1_000;
+
+/// The post office.
+pub(crate) struct Office {
+    pub(crate) config: NotificationConfig,
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
+    pub(crate) outbox: Outbox,
+    pub(crate) secrets: Arc<LocalSecrets>,
+    pub(crate) directory: Directory,
+    pub(crate) bulletins: Bulletins,
+    pub(crate) smarthost: Smarthost,
+    pub(crate) gateways: Gateways,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) engine: EngineHandle,
+    /// Wakes whoever tells dispatch of changes.
+    pub(crate) progress: Waker,
+    /// Where people sign in, without a slash at its end.
+    pub(crate) public_url: String,
+    /// Where gateways tell of deliveries, without a slash at its end.
+    pub(crate) receipt_url: String,
+}
+
+impl Office {
+    /// The page on which one press acknowledges; none without a token.
+    pub(crate) fn acknowledge_url(&self, token: &str) -> Option<String> {
+        (!token.is_empty()).then(|| format!("{}/acknowledge/{token}", self.public_url))
+    }
+
+    /// A bulletin from memory, or from its row.
+    pub(crate) async fn bulletin<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        id: Uuid,
+        revision: i32,
+    ) -> Result<Option<Arc<Bulletin>>, DbErr> {
+        if let Some(known) = self.bulletins.get(id, revision) {
+            return Ok(Some(known));
+        }
+        let Some(row) = bulletin::Entity::find_by_id((id, revision)).one(connection).await? else { return Ok(None) };
+        match Bulletin::from_row(row) {
+            Ok(bulletin) => {
+                let bulletin = Arc::new(bulletin);
+                self.bulletins.keep(Arc::clone(&bulletin));
+                Ok(Some(bulletin))
+            }
+            Err(error) => {
+                tracing::error!(alert_id = %id, revision, reason = %error, "a bulletin cannot be read");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Stores a bulletin. One that is known stays, but gets its texts back if they were deleted meanwhile.
+pub(crate) async fn insert_bulletin<C: ConnectionTrait>(connection: &C, row: &bulletin::Model) -> Result<(), DbErr> {
+    use bulletin::Column;
+    let known = OnConflict::columns([Column::BulletinId, Column::Revision])
+        .value(
+            Column::SealedTexts,
+            Expr::col((bulletin::Entity, Column::SealedTexts)).if_null(Expr::col(("excluded", Column::SealedTexts))),
+        )
+        .to_owned();
+    let active = row.clone().into_active_model().reset_all();
+    bulletin::Entity::insert(active).on_conflict(known).exec_without_returning(connection).await.map(|_| ())
+}
+
+/// Stores notices, set-based; those that exist stay as they are. Returns how many were new.
+pub(crate) async fn insert_notices<C: ConnectionTrait>(connection: &C, rows: &[notice::Model]) -> Result<u64, DbErr> {
+    use notice::Column;
+    let mut inserted = 0;
+    for chunk in rows.chunks(ROWS_AN_INSERT) {
+        let known = OnConflict::columns([Column::BulletinId, Column::Revision, Column::ContactId, Column::Channel])
+            .do_nothing()
+            .to_owned();
+        let active = chunk.iter().map(|row| row.clone().into_active_model().reset_all());
+        let outcome = notice::Entity::insert_many(active).on_conflict(known).exec_without_returning(connection).await?;
+        inserted += outcome;
+    }
+    Ok(inserted)
+}
+
+/// Deletes the texts of bulletins of which no notice has a next step.
+pub(crate) async fn delete_ended_texts(office: &Office) -> Result<(), DbErr> {
+    use sea_orm::sea_query::Query;
+    let before_ms = office.clock.now_ms() - TEXTS_GRACE_MS;
+    let moving = Query::select()
+        .expr(Expr::val(1))
+        .from(notice::Entity)
+        .and_where(
+            Expr::col((notice::Entity, notice::Column::BulletinId))
+                .equals((bulletin::Entity, bulletin::Column::BulletinId)),
+        )
+        .and_where(
+            Expr::col((notice::Entity, notice::Column::Revision))
+                .equals((bulletin::Entity, bulletin::Column::Revision)),
+        )
+        .and_where(Expr::col((notice::Entity, notice::Column::NextAtMs)).is_not_null())
+        .to_owned();
+    let ended = bulletin::Entity::find()
+        .filter(bulletin::Column::SealedTexts.is_not_null())
+        .filter(bulletin::Column::CreatedAtMs.lt(before_ms))
+        .filter(Expr::exists(moving).not())
+        .all(office.database.reader())
+        .await?;
+    for row in ended {
+        let transaction = office.database.begin().await?;
+        bulletin::Entity::update_many()
+            .col_expr(bulletin::Column::SealedTexts, Expr::value(Option::<Vec<u8>>::None))
+            .filter(bulletin::Column::BulletinId.eq(row.bulletin_id))
+            .filter(bulletin::Column::Revision.eq(row.revision))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        office.bulletins.forget(row.bulletin_id, row.revision);
+    }
+    Ok(())
+}
+
+/// Batches of one alert follow each other within moments; texts are not deleted between them.
+const TEXTS_GRACE_MS: i64 = 60_000;

@@ -1,0 +1,107 @@
+//! Set-based changes of notices, the same for SQLite and PostgreSQL.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, Statement, Value};
+use tocsin_domain::notice::NoticeState;
+use uuid::Uuid;
+
+use crate::engine::Withdrawn;
+use crate::entity::notice;
+
+/// Rows in one statement.
+const ROWS_A_STATEMENT: usize = 500;
+/// Values of one row below.
+const CHANGE_COLUMNS: usize = 10;
+
+/// What becomes of one notice. Its lease ends with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) notice_id: Uuid,
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) attempts: i32,
+    pub(crate) next_at_ms: Option<i64>,
+    pub(crate) handed_to: Option<String>,
+    pub(crate) provider_id: Option<String>,
+    pub(crate) version: i32,
+    pub(crate) owed_since_ms: Option<i64>,
+    pub(crate) changed_at_ms: i64,
+}
+
+impl Change {
+    fn values(&self) -> [Value; CHANGE_COLUMNS] {
+        [
+            self.notice_id.into(),
+            self.state.clone().into(),
+            self.reason.clone().into(),
+            self.attempts.into(),
+            self.next_at_ms.into(),
+            self.handed_to.clone().into(),
+            self.provider_id.clone().into(),
+            self.version.into(),
+            self.owed_since_ms.into(),
+            self.changed_at_ms.into(),
+        ]
+    }
+}
+
+/// Writes all changes, one statement for each 500.
+pub(crate) async fn update_notices<C: ConnectionTrait>(connection: &C, changes: &[Change]) -> Result<(), DbErr> {
+    for chunk in changes.chunks(ROWS_A_STATEMENT) {
+        let mut sql = String::from(
+            "WITH change (notice_id, state, reason, attempts, next_at_ms, handed_to, provider_id, version, \
+             owed_since_ms, changed_at_ms) AS (VALUES ",
+        );
+        for row in 0..chunk.len() {
+            let first = row * CHANGE_COLUMNS + 1;
+            let places: Vec<String> = (first..first + CHANGE_COLUMNS).map(|place| format!("${place}")).collect();
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            sql.push_str(&places.join(", "));
+            sql.push(')');
+        }
+        sql.push_str(
+            ") UPDATE notices SET state = change.state, reason = change.reason, attempts = change.attempts, \
+             next_at_ms = change.next_at_ms, lease_owner = NULL, handed_to = change.handed_to, \
+             provider_id = change.provider_id, version = change.version, owed_since_ms = change.owed_since_ms, \
+             changed_at_ms = change.changed_at_ms FROM change WHERE notices.notice_id = change.notice_id",
+        );
+        let values: Vec<Value> = chunk.iter().flat_map(Change::values).collect();
+        let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+        connection.execute_raw(statement).await?;
+    }
+    Ok(())
+}
+
+/// Ends what is queued and covered; what is in flight is marked, so that it is not repeated.
+pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
+    connection: &C,
+    withdrawn: &Withdrawn,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    use notice::Column;
+    let mut covered = Condition::all()
+        .add(Column::BulletinId.eq(withdrawn.bulletin_id))
+        .add(Column::Revision.lte(withdrawn.revision))
+        .add(Column::State.eq(NoticeState::Queued.as_str()));
+    if !withdrawn.organisation_id.is_empty() {
+        covered = covered.add(Column::OrganisationId.eq(withdrawn.organisation_id.as_str()));
+    }
+    notice::Entity::update_many()
+        .col_expr(Column::WithdrawnReason, Expr::value(withdrawn.reason.as_str()))
+        .filter(covered.clone())
+        .filter(Column::LeaseOwner.is_not_null())
+        .exec(connection)
+        .await?;
+    notice::Entity::update_many()
+        .col_expr(Column::State, Expr::value(NoticeState::Withdrawn.as_str()))
+        .col_expr(Column::Reason, Expr::value(withdrawn.reason.as_str()))
+        .col_expr(Column::NextAtMs, Expr::value(Option::<i64>::None))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::OwedSinceMs, Expr::value(now_ms))
+        .col_expr(Column::ChangedAtMs, Expr::value(now_ms))
+        .filter(covered)
+        .filter(Column::LeaseOwner.is_null())
+        .exec(connection)
+        .await
+        .map(|_| ())
+}

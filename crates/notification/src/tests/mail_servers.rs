@@ -1,0 +1,205 @@
+//! Mail servers that refuse, stall, hang up or answer out of turn.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tocsin_domain::notice::NoticeState;
+use tocsin_platform::testing::{TestDatabase, wait_until};
+use tocsin_sinks::MailSink;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::harness::{Alert, Harness, PATIENCE};
+use crate::channel::{Outcome, Smarthost};
+use crate::config::{EmailConfig, MailTls};
+
+/// What the server answers, in place of the usual, to its connection's commands; an empty answer hangs up, `...` stalls.
+#[derive(Debug, Clone, Copy, Default)]
+struct Script {
+    ehlo: Option<&'static str>,
+    mail: Option<&'static str>,
+    rcpt: Option<&'static str>,
+    data: Option<&'static str>,
+    end: Option<&'static str>,
+}
+
+/// A server that plays one script a connection, the last one for all that follow.
+struct Server {
+    address: std::net::SocketAddr,
+    taken: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start(scripts: &[Script]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (scripts, kept) = (scripts.to_vec(), Arc::clone(&taken));
+        tokio::spawn(async move {
+            let mut connections = 0;
+            while let Ok((stream, _)) = listener.accept().await {
+                let script = scripts.get(connections).or(scripts.last()).copied().unwrap_or_default();
+                connections += 1;
+                let kept = Arc::clone(&kept);
+                tokio::spawn(async move { play(stream, script, kept).await });
+            }
+        });
+        Self { address, taken }
+    }
+
+    fn smarthost(&self, tls: MailTls) -> Smarthost {
+        let config = EmailConfig {
+            host: "127.0.0.1".to_owned(),
+            port: self.address.port(),
+            tls,
+            authority: None,
+            username: None,
+            password: None,
+            password_file: None,
+            from: "alerts@tocsin.example".to_owned(),
+            connections_max: 4,
+            command_seconds: 1,
+            data_seconds: 1,
+        };
+        Smarthost::new(&config).unwrap()
+    }
+}
+
+async fn play(stream: TcpStream, script: Script, taken: Arc<Mutex<Vec<String>>>) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 server.example\r\n").await.ok()?;
+    let mut recipient = String::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        let (answer, usual) = match line.get(..4)? {
+            "EHLO" => (script.ehlo, "250-server.example\r\n250 8BITMIME"),
+            "MAIL" => (script.mail, "250 sender"),
+            "RCPT" => {
+                recipient.clone_from(&line);
+                (script.rcpt, "250 recipient")
+            }
+            "DATA" => (script.data, "354 go on"),
+            ".\r\n" | "." => (script.end, "250 kept"),
+            "QUIT" => (None, "221 bye"),
+            _ => (None, "500 what"),
+        };
+        say(&mut stream, answer.unwrap_or(usual)).await?;
+        if line.starts_with("DATA") && answer.unwrap_or(usual).starts_with("354") {
+            read_message(&mut stream).await?;
+            say(&mut stream, script.end.unwrap_or("250 kept")).await?;
+            taken.lock().unwrap().push(recipient.trim().to_owned());
+        }
+    }
+}
+
+async fn read_message(stream: &mut BufReader<TcpStream>) -> Option<()> {
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        if line == ".\r\n" {
+            return Some(());
+        }
+    }
+}
+
+/// Nothing when the connection should end here.
+async fn say(stream: &mut BufReader<TcpStream>, answer: &str) -> Option<()> {
+    match answer {
+        "" => None,
+        "..." => std::future::pending().await,
+        answer => stream.write_all(format!("{answer}\r\n").as_bytes()).await.ok(),
+    }
+}
+
+const MESSAGE: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
+
+async fn outcome(server: &Server, tls: MailTls) -> String {
+    let to = "duty@org-1.example".parse().unwrap();
+    match server.smarthost(tls).send(&to, MESSAGE).await {
+        Outcome::Taken { state: NoticeState::Accepted, code, .. } => format!("accepted {code}"),
+        Outcome::Temporary { code, .. } => format!("later {code}"),
+        Outcome::Refused { code, .. } => format!("refused {code}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn only_250_after_the_message_is_success() {
+    let usual = Script::default();
+    for (script, expected) in [
+        (usual, "accepted 250"),
+        (Script { end: Some("354 what"), ..usual }, "later 354"),
+        (Script { end: Some("251 elsewhere"), ..usual }, "later 251"),
+        (Script { end: Some("451 later"), ..usual }, "later 451"),
+        (Script { end: Some("554 no"), ..usual }, "refused 554"),
+        (Script { end: Some(""), ..usual }, "later connection_broken"),
+        (Script { end: Some("..."), ..usual }, "later data_timeout"),
+        (Script { end: Some("gibberish"), ..usual }, "later connection_broken"),
+        (Script { data: Some("250 fine"), ..usual }, "later 250"),
+        (Script { rcpt: Some("550 unknown"), ..usual }, "refused 550"),
+        (Script { rcpt: Some("450 grey"), ..usual }, "later 450"),
+        (Script { rcpt: Some("354 what"), ..usual }, "later 354"),
+        (Script { mail: Some("..."), ..usual }, "later command_timeout"),
+        (Script { mail: Some("421 closing"), ..usual }, "later 421"),
+        (Script { ehlo: Some("..."), ..usual }, "later connect_timeout"),
+        (Script { ehlo: Some(""), ..usual }, "later greeting_failed"),
+    ] {
+        let server = Server::start(&[script]).await;
+        assert_eq!(outcome(&server, MailTls::None).await, expected, "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_falling_back_to_clear_text() {
+    let server = Server::start(&[Script::default()]).await;
+    assert_eq!(outcome(&server, MailTls::Starttls).await, "later starttls_missing");
+    assert_eq!(outcome(&server, MailTls::Implicit).await, "later tls_failed");
+    assert!(server.taken.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_kept_and_never_used_after_a_doubt() {
+    let usual = Script::default();
+    let server = Server::start(&[Script { end: Some("..."), ..usual }, usual]).await;
+    let smarthost = server.smarthost(MailTls::None);
+    let send = async |name: &str| {
+        let to = format!("{name}@org-1.example").parse().unwrap();
+        smarthost.send(&to, MESSAGE).await
+    };
+    // Cancelled in mid-dialogue, as when the process drains.
+    assert!(tokio::time::timeout(Duration::from_millis(200), send("first")).await.is_err());
+    for name in ["second", "third"] {
+        assert_eq!(send(name).await, Outcome::taken(NoticeState::Accepted, "250"));
+    }
+    let taken = server.taken.lock().unwrap().clone();
+    assert_eq!(taken, ["RCPT TO:<second@org-1.example>", "RCPT TO:<third@org-1.example>"]);
+}
+
+#[tokio::test]
+async fn a_temporary_refusal_is_tried_again_and_a_final_one_goes_to_a_person() {
+    let usual = Script::default();
+    let server = Server::start(&[Script { rcpt: Some("450 grey"), ..usual }, usual]).await;
+    let more = "retry = { email_temporary_seconds = [0], email_then_every_seconds = 0 }";
+    let sink = MailSink::start(Duration::ZERO).await.unwrap();
+    let harness = Harness::start_before(TestDatabase::sqlite(), more, server.address, sink).await;
+    let contacts = vec![harness.contact("org-1", 1, "en", &["email"])];
+    harness.import(contacts.clone()).await.unwrap();
+    harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
+    harness.until(&["org-1-c1 email accepted"]).await;
+    wait_until("the message was taken once", PATIENCE, async || server.taken.lock().unwrap().len() == 1).await;
+    harness.stop().await;
+    let server = Server::start(&[Script { rcpt: Some("550 unknown"), ..usual }]).await;
+    let sink = MailSink::start(Duration::ZERO).await.unwrap();
+    let harness = Harness::start_before(TestDatabase::sqlite(), more, server.address, sink).await;
+    harness.import(contacts.clone()).await.unwrap();
+    harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
+    harness.until(&["org-1-c1 email rejected_permanent"]).await;
+    let failed = harness.progress().remove(0);
+    assert_eq!((failed.reason.as_str(), failed.handed_to.as_str()), ("550", "Coordinator One"));
+    harness.stop().await;
+}

@@ -1,0 +1,13 @@
+//! notification through its doors on loopback, on both databases, with stand-ins for dispatch and triage on the bus and
+//! real sinks behind it.
+
+mod contacts;
+mod destinations;
+mod harness;
+mod journey;
+mod mail_servers;
+mod peers;
+mod receipts;
+mod restart;
+mod ssrf;
+mod withdrawals;

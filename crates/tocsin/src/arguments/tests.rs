@@ -1,0 +1,206 @@
+//! The command line as people type it, and the help they read.
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use super::*;
+
+fn read(words: &str) -> Result<Command, clap::Error> {
+    let matches = command().try_get_matches_from(std::iter::once("tocsin").chain(words.split_whitespace()))?;
+    Ok(Arguments::from_arg_matches(&matches)?.command)
+}
+
+#[test]
+fn the_tree_has_no_contradictions() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_command_that_is_asked_for_is_read() {
+    for words in [
+        "demo --scenario a.json --network b.json --exit --summary json --folder dir",
+        "up --data-folder dir",
+        "serve intake",
+        "migrate",
+        "migrate intake triage",
+        "doctor --json",
+        "backup target",
+        "restore source --data-folder dir",
+        "config show",
+        "config default",
+        "completions bash",
+        "report submit file.json --idempotency-key 12345678",
+        "report show",
+        "report add text",
+        "report add -",
+        "case list --state received",
+        "case show XA-2026-0001",
+        "case acknowledge XA-2026-0001",
+        "case verify X --link lawyer --reliability A --information 1 --first-hand --relays s",
+        "case assess X --factors - --override duress --override armed_present --claim likely",
+        "case assess X --gravity 3 --specific-direct-threat --claim likely --priority p1 --reason why",
+        "case consent X --who w --purpose p --audience a --identity-level none --status granted --form written \
+         --expires-at 2026-08-01T00:00:00+03:00 --limit-organisation o --limit-organisation q --limit-language es \
+         --limit-note n --reason r",
+        "case draft X -",
+        "case submit X",
+        "case approve X --draft-version 1",
+        "case reject X --draft-version 1 --reason r",
+        "case preview X",
+        "case release X --drill",
+        "case answer X text --question",
+        "case stop X --reason r",
+        "alert release X --drill",
+        "alert watch --cursor c --follow=false --count 3",
+        "alert watch --follow",
+        "alert list",
+        "alert show A",
+        "alert ack A",
+        "alert respond A signed",
+        "alert coverage A --notices --watch",
+        "org import file.json --secrets s",
+        "org list",
+        "org key org-001 --name n",
+        "staff import file.json",
+        "key issue --actor a --name n --role coordinator --role verifier --organisation o --country XA --expires-in 90d",
+        "key revoke id",
+        "key list --triage http://127.0.0.1:1 --key-file k --authority f --json",
+    ] {
+        assert!(read(words).is_ok(), "{words}: {}", read(words).unwrap_err());
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    for words in [
+        "",
+        "case",
+        "serve postman",
+        "case assess X --factors f --gravity 3 --claim likely",
+        "case assess X --gravity 3 --claim likely --priority p1",
+        "case consent X --who w",
+        "case approve X",
+        "case consent X --who w --purpose p --audience a --identity-level none --status granted --form written --expires-at Friday",
+        "alert watch --count 0",
+        "key issue --actor a --name n",
+        "key issue --actor a --name n --role r --expires-in soon",
+        "key list --certificate c",
+        "demo --summary xml",
+        "key issue --actor a --name n --role r --key tcs_secret",
+    ] {
+        assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+    }
+}
+
+#[test]
+fn following_is_the_default() {
+    for (words, expected) in
+        [("alert watch", true), ("alert watch --follow", true), ("alert watch --follow=false", false)]
+    {
+        let Command::Alert(alert::Alert { command: alert::AlertCommand::Watch(watch) }) = read(words).unwrap() else {
+            panic!("{words} is no watch");
+        };
+        assert_eq!(watch.follow, expected, "{words}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself_and_gives_an_example() {
+    let mut commands = vec![Arguments::command()];
+    while let Some(command) = commands.pop() {
+        let children: Vec<_> = command.get_subcommands().cloned().collect();
+        assert!(command.get_about().is_some(), "{} has no description", command.get_name());
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(!children.is_empty() || help.contains("xample"), "{} has no example", command.get_name());
+        commands.extend(children);
+    }
+}
+
+#[test]
+fn the_help_at_the_top_shows_everything_in_groups() {
+    let help = command().term_width(100).render_help().to_string();
+    insta::assert_snapshot!(help, @r"
+    Tocsin: the alarm bell of a network that protects human rights defenders
+
+    Usage: tocsin [OPTIONS] <COMMAND>
+
+    See it:
+      demo         Ring the bell once on this machine and watch it: an invented network, real services, nothing leaves
+
+    Run it:
+      up           Run all four services in this process
+      serve        Run one service in this process
+      migrate      Bring databases to the form that this version needs
+      doctor       Check that everything here can work, and say what to do where it cannot
+      backup       Copy an embedded installation while it runs
+      restore      Put a copy back in place of an installation that is not running
+      config       Show settings
+      completions  Print completions for a shell
+
+    Use it:
+      report       Submit a report, see what was answered, add to it. Needs no key: the receipt is the key
+      case         Work on a case, from the first answer to the release
+      alert        Follow alerts, answer them, see whom they reached
+
+    Administer it:
+      org          Organisations and their contacts
+      staff        The contacts of the people who do the work: the duty roster
+      key          Keys of people and programs
+
+    Options:
+          --config <FILE>    The settings file; `tocsin config default` prints one with every setting
+                             explained [env: TOCSIN_CONFIG]
+          --json             Print one JSON document for programs (streams print one a line); failures
+                             are JSON on standard error
+          --key-file <FILE>  A file that holds your key; otherwise the variable `TOCSIN_KEY` is read. A
+                             key is never an argument, because everybody on a machine can see the
+                             arguments of a process [env: TOCSIN_KEY_FILE]
+      -h, --help             Print help (see more with '--help')
+      -V, --version          Print version
+
+    Exit codes:
+      0  done
+      1  failed for another reason
+      2  wrong usage, or input that a service finds invalid
+      3  refused in the present state, for instance by the release gate
+      4  not allowed, or no valid key
+      5  not found
+      6  a service is away or overloaded: try again
+    ");
+}
+
+#[test]
+fn the_help_of_case_shows_the_road_of_a_case() {
+    let help = command().find_subcommand("case").unwrap().clone().term_width(100).render_help().to_string();
+    insta::assert_snapshot!(help, @r"
+    Work on a case, from the first answer to the release
+
+    Usage: case <COMMAND>
+
+    See:
+      list         List cases, the newest first
+      show         Show a case with its report, if your role may read it. The reading is recorded
+
+    First answer:
+      acknowledge  Say that a person has seen it: stops the clock of the first answer
+      answer       Write to the reporter
+
+    Verify and weigh:
+      verify       Record a source and how far it can be relied on
+      assess       Weigh the risk: score, priority, and when a release is due
+      consent      Record who consents to what. Versions are never changed, only followed by newer ones
+
+    Draft and approve:
+      draft        Write a new version of the alert; earlier approvals no longer count
+      submit       Submit the draft for two approvals
+      approve      Approve the version of the draft that you have read
+      reject       Reject the version of the draft that you have read, with the reason
+
+    Release:
+      preview      Show whom a release would reach, what each would read, and every reason against it
+      release      Release the approved alert. Exits with 3 and every reason if the gate refuses
+      stop         Stop the action: what is queued is withdrawn, released alerts are recalled
+
+    Options:
+      -h, --help  Print help
+    ");
+}

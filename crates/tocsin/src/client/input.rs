@@ -1,0 +1,49 @@
+//! What is read from a person or a pipe: texts, and the receipt, which is asked for when it was not given.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::path::Path;
+
+use tocsin_platform::seal::Receipt;
+use zeroize::Zeroizing;
+
+use crate::arguments::report::Receipt as ReceiptArgument;
+use crate::exit::Failed;
+use crate::files;
+
+/// A receipt has 71 characters at most.
+const RECEIPT_BYTES_MAX: u64 = 512;
+
+/// The text that was given; `-` reads it from standard input.
+pub(super) fn text(given: String) -> Result<String, Failed> {
+    if given != "-" {
+        return Ok(given);
+    }
+    Ok(files::read(Path::new("-"))?.text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The receipt: as given, or asked for. A word that no receipt has is named before anything is sent.
+pub(super) fn receipt(given: ReceiptArgument, input_is_taken: bool) -> Result<Zeroizing<String>, Failed> {
+    let words = match given.receipt {
+        Some(words) => Zeroizing::new(words),
+        None if input_is_taken => {
+            return Err(Failed::usage("the text comes from standard input, so the receipt cannot be asked for there")
+                .advise("set TOCSIN_RECEIPT"));
+        }
+        None => ask()?,
+    };
+    match Receipt::parse(&words) {
+        Ok(receipt) => Ok(receipt.phrase()),
+        Err(error) => Err(Failed::usage(error.to_string()).advise("compare the eight words with what you kept")),
+    }
+}
+
+fn ask() -> Result<Zeroizing<String>, Failed> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        eprint!("The eight words of the receipt: ");
+    }
+    let mut words = Zeroizing::new(String::new());
+    let read = input.lock().take(RECEIPT_BYTES_MAX).read_line(&mut words);
+    read.map_err(|error| Failed::usage(format!("the receipt cannot be read from standard input: {error}")))?;
+    Ok(words)
+}

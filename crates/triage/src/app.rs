@@ -1,0 +1,87 @@
+//! Building and running the service: everything is opened before the doors are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
+use tocsin_platform::service::{Doors, Foundation, Parts, StartError};
+use tocsin_proto::catalogue::Service;
+use tocsin_proto::triage::v1::case_service_server::CaseServiceServer;
+use tocsin_proto::triage::v1::key_service_server::KeyServiceServer;
+use tonic::service::Routes;
+
+use crate::api::{CaseDoor, KeyDoor};
+use crate::config::TriageConfig;
+use crate::consume::Inbound;
+use crate::desk::Desk;
+use crate::migration::Migrator;
+use crate::peers::Peers;
+use crate::reconcile;
+use crate::vault::{Vault, VaultError};
+
+/// How often clocks are looked at, at least.
+const ESCALATIONS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the age of key pairs is looked at, at least.
+const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The triage service, built and not yet running.
+pub struct App {
+    foundation: Foundation,
+    desk: Desk,
+    escalations: Reconciler,
+    rotation: Reconciler,
+}
+
+impl App {
+    /// Opens database and key store, and makes and says the first sealing key if there is none.
+    pub async fn build(parts: Parts) -> Result<Self, StartError> {
+        let config = TriageConfig::read(&parts.settings)?;
+        let foundation = Foundation::lay::<Migrator>(Service::Triage, parts).await?;
+        let vault = Vault::open(&foundation.settings.database, &foundation.folder()).await.map_err(start_error)?;
+        let escalations = Reconciler::new("triage escalations", ESCALATIONS_INTERVAL);
+        let peers = &foundation.peers;
+        let desk = Desk {
+            database: foundation.database.clone(),
+            outbox: foundation.outbox.clone(),
+            vault,
+            clock: foundation.clock.clone(),
+            credentials: foundation.credentials.clone(),
+            peers: Peers::new(peers.dispatch.clone(), peers.notification.clone(), config.peer_time()),
+            config: Arc::new(config),
+            escalations: escalations.wake_handle(),
+        };
+        // Without a key nobody can report, so the service does not start without one.
+        reconcile::rotate(&desk).await.map_err(|error| StartError::Other(error.to_string()))?;
+        let rotation = Reconciler::new("triage key rotation", ROTATION_INTERVAL);
+        Ok(Self { foundation, desk, escalations, rotation })
+    }
+
+    /// Serves until the shutdown drains.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
+        let mut tasks = Tasks::new(self.foundation.settings.limits.drain_time());
+        let desk = self.desk.clone();
+        let page = move || {
+            let desk = desk.clone();
+            async move { reconcile::escalate(&desk).await }
+        };
+        tasks.spawn("triage escalations", self.escalations.run(shutdown.clone(), page));
+        let desk = self.desk.clone();
+        let rotate = move || {
+            let desk = desk.clone();
+            async move { reconcile::rotate(&desk).await }
+        };
+        tasks.spawn("triage key rotation", self.rotation.run(shutdown.clone(), rotate));
+        let routes = Routes::new(CaseServiceServer::new(CaseDoor::new(self.desk.clone())))
+            .add_service(KeyServiceServer::new(KeyDoor::new(self.desk.clone())));
+        let doors = Doors { routes, router: axum::Router::new(), consume: Arc::new(Inbound::new(self.desk)), tasks };
+        self.foundation.run(doors, shutdown).await
+    }
+}
+
+fn start_error(error: VaultError) -> StartError {
+    match error {
+        VaultError::Open(error) => error.into(),
+        VaultError::Database(error) => error.into(),
+        other => StartError::Other(other.to_string()),
+    }
+}

@@ -1,0 +1,112 @@
+//! The product under measurement: the real `tocsin up` as a process of its own, with a network, keys and receivers.
+
+use anyhow::{Result, anyhow};
+use serde_json::{Value, json};
+use tocsin_tests::Outcome;
+use tocsin_tests::cast::Cast;
+use tocsin_tests::clients::Clients;
+use tocsin_tests::installation::Installation;
+use tocsin_tests::network::Network;
+use tocsin_tests::process::{Running, bootstrap_key, http};
+use tocsin_tests::program::fixture_json;
+use tocsin_tests::receivers::Receivers;
+use tocsin_tests::scenario::Scenario;
+use tocsin_tests::walk::{Office, submit};
+
+/// A running installation with everything that rings it.
+pub(crate) struct Bell {
+    pub(crate) installation: Installation,
+    pub(crate) receivers: Receivers,
+    pub(crate) clients: Clients,
+    pub(crate) cast: Cast,
+    scenario: Scenario,
+    http: reqwest::Client,
+    // Last, so that the process ends before its folder goes.
+    pub(crate) process: Running,
+}
+
+/// An alert that two people have approved and nobody has released yet.
+pub(crate) struct Approved<'a> {
+    office: Office<'a>,
+}
+
+impl Bell {
+    /// Starts the process on an empty folder and imports the network. `further` is added to the settings.
+    pub(crate) async fn hang(network: Value, further: &str) -> Result<Self> {
+        Self::start(Network(network), further).await.map_err(|trouble| anyhow!("{}", trouble.text()))
+    }
+
+    async fn start(network: Network, further: &str) -> Outcome<Self> {
+        let receivers = Receivers::start(network.webhook_hosts()).await?;
+        let further = format!("\n[telemetry]\nlevel = \"error\"\n{further}");
+        let installation = Installation::embedded(&receivers, &further)?;
+        let mut process = Running::up(&installation)?;
+        process.ready().await?;
+        let clients = Clients::of(&installation.doors)?;
+        let administrator = bootstrap_key(&installation)?;
+        network.import(&clients, &administrator, &[]).await?;
+        let cast = Cast::assemble(&clients, &administrator).await?;
+        let scenario = Scenario(bench_scenario(fixture_json("scenarios/workshop-detention.json")?));
+        Ok(Self { installation, receivers, clients, cast, scenario, http: http()?, process })
+    }
+
+    /// Walks a report to the gate.
+    pub(crate) async fn approve(&self) -> Result<Approved<'_>> {
+        self.walk().await.map_err(|trouble| anyhow!("{}", trouble.text()))
+    }
+
+    async fn walk(&self) -> Outcome<Approved<'_>> {
+        let accepted = submit(&self.http, &self.installation.doors, self.scenario.report()).await?;
+        let office = Office::of(&self.clients, &self.cast, &accepted.report_id).await?;
+        office.prepare(&self.scenario).await?;
+        office.draft_and_approve(self.scenario.draft()).await?;
+        Ok(Approved { office })
+    }
+
+    /// The most memory that the process has held so far, in MiB, as the kernel counts it.
+    pub(crate) fn peak_memory_mib(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib / 1024.0)
+    }
+}
+
+impl Approved<'_> {
+    /// Releases it; returns once the release is durable.
+    pub(crate) async fn release(&self) -> Result<()> {
+        let answer = self.office.ask_release(false).await.map_err(|trouble| anyhow!("{}", trouble.text()))?;
+        anyhow::ensure!(answer.released, "the gate refused: {:?}", answer.refusals);
+        Ok(())
+    }
+}
+
+/// The fixture without its dates, which lie in the past of a real clock.
+fn bench_scenario(mut scenario: Value) -> Value {
+    scenario["report"]["adversary_date"] = Value::Null;
+    scenario
+}
+
+/// A network of signatory members with one contact each that has only this channel.
+pub(crate) fn network_of_one_channel(members: usize, channel: &str) -> Value {
+    let organisations: Vec<Value> = (1..=members)
+        .map(|number| {
+            let id = format!("org-{number:05}");
+            let mut contact = json!({
+                "id": format!("{id}-c1"), "role": "delegate", "language": "en", "time_zone": "Etc/GMT+0",
+                "email": format!("alerts@{id}.example"), "channels": [channel], "quiet_hours": null,
+                "urgent_overrides_quiet_hours": true,
+            });
+            if channel == "webhook" {
+                contact["webhook"] = json!(format!("https://hooks.{id}.example/tocsin"));
+            }
+            json!({
+                "id": id, "name": format!("Member {number}"), "country": "XB", "region": "africa",
+                "kind": "signatory_member", "language": "en", "clearance": "AMBER", "groups": [],
+                "subscription": { "regions": [], "groups": [], "minimum_priority": "p4", "never_auto_sign_countries": [] },
+                "contacts": [contact],
+            })
+        })
+        .collect();
+    json!({ "organisations": organisations })
+}

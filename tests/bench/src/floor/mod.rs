@@ -1,0 +1,6 @@
+//! What the machine itself allows: the same work by the barest client, measured in the same run.
+
+pub(crate) mod log;
+pub(crate) mod smtp;
+pub(crate) mod sqlite;
+pub(crate) mod webhook;

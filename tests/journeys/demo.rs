@@ -1,0 +1,353 @@
+//! `tocsin demo`: the scenarios of `fixtures/` meet what they expect, and many others meet a second opinion.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tocsin_tests::network::{list, text, texts};
+use tocsin_tests::program::{binary, fixture_json};
+use tocsin_tests::trouble::{ensure, ensure_equal};
+use tocsin_tests::{Outcome, Trouble};
+
+use crate::oracle::{self, Expected};
+
+/// Demo runs at the same time: more would only wait for the same two processors.
+const RUNS_AT_ONCE: usize = 3;
+/// A run that takes longer hangs.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+
+const SUMMARY_KEYS: [&str; 19] = [
+    "scenario", "report_id", "reference", "priority", "score", "independent_sources", "release_by", "deadline", "released",
+    "refusal", "refusals", "organisations", "contacts", "recipients", "languages", "notices", "stream_received", "sinks",
+    "seconds",
+];
+
+/// What a demo run said on standard output.
+struct Said(Value);
+
+async fn run(scenario: &Value, network: Option<&Value>, further: &[&str]) -> Outcome<Said> {
+    let folder = TempDir::with_prefix("tocsin-demo-journey-")?;
+    let file = folder.path().join("scenario.json");
+    std::fs::write(&file, scenario.to_string())?;
+    let mut command = tokio::process::Command::new(binary()?);
+    command.args(["demo", "--exit", "--summary", "json", "--scenario"]).arg(&file).args(further);
+    if let Some(network) = network {
+        let file = folder.path().join("network.json");
+        std::fs::write(&file, network.to_string())?;
+        command.arg("--network").arg(file);
+    }
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(RUN_LIMIT, command.output()).await??;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure(output.status.success(), || format!("the demo ended with {}: {told}", output.status))?;
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| Trouble::from(error).during("standard output is not one JSON object"))?;
+    let keys: BTreeSet<_> = said.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    ensure_equal(keys, SUMMARY_KEYS.into_iter().collect(), "the keys of the summary")?;
+    Ok(Said(said))
+}
+
+impl Said {
+    fn counts(&self, pointer: &str) -> BTreeMap<String, usize> {
+        let entries = self.0.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+        entries.map(|(key, count)| (key.clone(), count.as_u64().map_or(usize::MAX, to_usize))).collect()
+    }
+
+    fn count(&self, pointer: &str) -> usize {
+        self.0.pointer(pointer).and_then(Value::as_u64).map_or(usize::MAX, to_usize)
+    }
+
+    fn recipients(&self) -> BTreeSet<String> {
+        texts(&self.0, "recipients").into_iter().collect()
+    }
+
+    /// Compares everything that the oracle has an opinion on.
+    fn check(&self, scenario: &Value, expected: &Expected) -> Outcome<()> {
+        let said = &self.0;
+        ensure_equal(said["scenario"].clone(), scenario["title"].clone(), "scenario")?;
+        ensure_equal(said["score"].as_i64(), Some(expected.score), "score")?;
+        ensure_equal(text(said, "priority"), expected.priority.clone(), "priority")?;
+        ensure_equal(self.count("/independent_sources"), expected.independent_sources, "independent_sources")?;
+        ensure_equal(said["release_by"].as_str().map(str::to_owned), expected.release_by.clone(), "release_by")?;
+        ensure_equal(texts(said, "refusals"), expected.refusals.clone(), "refusals")?;
+        ensure_equal(said["refusal"].as_str(), expected.refusals.first().map(String::as_str), "refusal")?;
+        ensure_equal(said["released"].as_bool(), Some(expected.refusals.is_empty()), "released")?;
+        let reference = format!("{}-{}-0001", text(&scenario["report"], "country"), year_of(scenario)?);
+        ensure_equal(text(said, "reference"), reference, "reference")?;
+        if !expected.refusals.is_empty() {
+            ensure_equal(said["sinks"].clone(), json!({"email": 0, "sms": 0, "webhook": 0}), "sinks after a refusal")?;
+            return ensure_equal(self.count("/notices/total"), 0, "notices after a refusal");
+        }
+        self.check_fanout(expected)?;
+        let deadline = DateTime::parse_from_rfc3339(said["deadline"].as_str().unwrap_or_default())?.to_utc();
+        let due = oracle::deadline(scenario, &expected.priority, started_at(scenario)?.to_utc());
+        let late = deadline - due;
+        ensure(late >= TimeDelta::zero() && late < TimeDelta::minutes(3), || format!("deadline {deadline}, due {due}"))
+    }
+
+    fn check_fanout(&self, expected: &Expected) -> Outcome<()> {
+        ensure_equal(self.recipients(), expected.recipients.clone(), "recipients")?;
+        ensure_equal(self.count("/organisations"), expected.recipients.len(), "organisations")?;
+        ensure_equal(self.count("/contacts"), expected.contacts, "contacts")?;
+        ensure_equal(self.counts("/languages"), expected.languages.clone(), "languages")?;
+        ensure_equal(self.counts("/notices/by_channel"), expected.by_channel.clone(), "notices.by_channel")?;
+        ensure_equal(self.count("/notices/total"), expected.by_channel.values().sum(), "notices.total")?;
+        let states = self.counts("/notices/by_state");
+        let of = |states: &[&str], counts: &BTreeMap<String, usize>| -> usize {
+            states.iter().filter_map(|state| counts.get(*state)).sum()
+        };
+        ensure_equal(of(&["queued"], &states), expected.deferred, "notices that quiet hours defer")?;
+        ensure_equal(of(&["suppressed_unsafe"], &states), expected.suppressed, "suppressed notices")?;
+        let sent: usize = expected.sent.values().sum();
+        ensure_equal(of(&["accepted", "delivered"], &states), sent, "notices that arrived")?;
+        ensure_equal(states.values().sum(), sent + expected.deferred + expected.suppressed, "notices in any state")?;
+        let arrived: BTreeMap<_, _> = self.counts("/sinks").into_iter().filter(|(_, count)| *count > 0).collect();
+        ensure_equal(arrived, expected.sent.clone(), "what arrived at the sinks")?;
+        ensure_equal(self.count("/stream_received"), expected.recipients.len(), "stream_received")
+    }
+}
+
+fn to_usize(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn started_at(scenario: &Value) -> Outcome<DateTime<chrono::FixedOffset>> {
+    Ok(DateTime::parse_from_rfc3339(&text(&scenario["report"], "submitted_at"))?)
+}
+
+fn year_of(scenario: &Value) -> Outcome<String> {
+    Ok(started_at(scenario)?.to_utc().format("%Y").to_string())
+}
+
+/// A change of a scenario: JSON pointers and what stands there then.
+struct Variant {
+    name: &'static str,
+    base: &'static str,
+    changes: Vec<(&'static str, Value)>,
+    network: fn(Value) -> Value,
+}
+
+fn variant(name: &'static str, base: &'static str, changes: Vec<(&'static str, Value)>) -> Variant {
+    Variant { name, base, changes, network: |network| network }
+}
+
+impl Variant {
+    fn scenario(&self) -> Outcome<Value> {
+        let mut scenario = fixture_json(&format!("scenarios/{}.json", self.base))?;
+        for (pointer, value) in &self.changes {
+            let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
+            let parent = scenario.pointer_mut(parent).and_then(Value::as_object_mut);
+            let parent = parent.ok_or_else(|| Trouble::new(format!("{}: nothing at {pointer}", self.name)))?;
+            parent.insert(key.to_owned(), value.clone());
+        }
+        Ok(scenario)
+    }
+
+    async fn check(&self) -> Outcome<()> {
+        let scenario = self.scenario()?;
+        let network = (self.network)(fixture_json("network.json")?);
+        let now = started_at(&scenario)?.to_utc() + TimeDelta::seconds(5);
+        let expected = oracle::expect(&scenario, &network, now);
+        run(&scenario, Some(&network), &[]).await?.check(&scenario, &expected)
+    }
+}
+
+/// Runs variants a few at a time and tells of each that differs.
+async fn check_all(variants: Vec<Variant>) -> Outcome<()> {
+    use futures::StreamExt as _;
+    let outcomes = futures::stream::iter(variants)
+        .map(|variant| async move { variant.check().await.map_err(|trouble| trouble.during(variant.name)) })
+        .buffer_unordered(RUNS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let troubles: Vec<_> = outcomes.into_iter().filter_map(Result::err).map(|trouble| trouble.text().to_owned()).collect();
+    ensure(troubles.is_empty(), || troubles.join("\n"))
+}
+
+fn consent(purpose: &str, audience: &str, level: &str, status: &str) -> Value {
+    json!({"who": "affected_person", "purpose": purpose, "audience": audience, "identity_level": level,
+           "form": "written", "status": status})
+}
+
+fn with(mut record: Value, key: &str, value: Value) -> Value {
+    record[key] = value;
+    record
+}
+
+fn factors(gravity: u32, imminence: u32, vulnerability: u32, irreparability: u32, capacity: u32, threat: bool) -> Value {
+    json!({"gravity": gravity, "imminence": imminence, "intent_and_means": 4, "specific_direct_threat": threat,
+           "earlier_attack_on_person": false, "earlier_attack_on_colleagues": false, "rising_series": false,
+           "vulnerability": vulnerability, "irreparability": irreparability, "capacity": capacity})
+}
+
+fn alert_text(headline: &str, translation: &str) -> Value {
+    json!({"headline": headline, "body": format!("{headline}. Invented from beginning to end."), "translation": translation})
+}
+
+const MEMBERS: &str = "workshop-detention";
+const PUBLIC: &str = "dam-eviction";
+const SUPPORT: &str = "lawyer-harassment";
+
+#[tokio::test]
+async fn the_fixtures_meet_what_they_expect() -> Outcome<()> {
+    for base in [MEMBERS, PUBLIC, SUPPORT] {
+        let variant = variant(base, base, Vec::new());
+        let scenario = variant.scenario()?;
+        let network = fixture_json("network.json")?;
+        let said = run(&scenario, None, &[]).await?;
+        let now = started_at(&scenario)?.to_utc() + TimeDelta::seconds(5);
+        said.check(&scenario, &oracle::expect(&scenario, &network, now)).map_err(|trouble| trouble.during(base))?;
+        let expect = &scenario["expect"];
+        ensure_equal(said.0["score"].clone(), scenario["assessment"]["expected_score"].clone(), "expected_score")?;
+        ensure_equal(said.0["priority"].clone(), scenario["assessment"]["expected_priority"].clone(), "expected_priority")?;
+        for key in ["release_by", "independent_sources", "recipients"] {
+            ensure(expect[key].is_null() || said.0[key] == expect[key], || format!("{base}: {key} is {}", said.0[key]))?;
+        }
+        if !list(expect, "languages_released").is_empty() {
+            let read: BTreeSet<_> = said.counts("/languages").into_keys().collect();
+            ensure_equal(read, texts(expect, "languages_released").into_iter().collect(), "languages_released")?;
+        }
+        // Contacts who read Arabic count under the language that they are given instead.
+        ensure(expect["language_fallback"].is_null() || !said.counts("/languages").contains_key("ar"), || base.to_owned())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_consent_does_not_cover_is_refused() -> Outcome<()> {
+    let members = |status: &str| vec![consent("members_alert", "all_members", "role_and_region", status)];
+    let limited = |limits: Value| json!([with(members("granted_with_limits").remove(0), "limits", limits)]);
+    let refusal = |name, consents: Value| variant(name, MEMBERS, vec![("/consent", consents)]);
+    let lawyer = fixture_json("scenarios/lawyer-harassment.json")?;
+    let as_members = [("/alert/track", json!("members")), ("/alert/tlp", json!("AMBER")), ("/alert/identity_level", json!("none"))];
+    let expected = &lawyer["expect"]["a_members_track_release_is"];
+    let scenario = variant("as members", SUPPORT, as_members.to_vec()).scenario()?;
+    ensure_equal(run(&scenario, None, &[]).await?.0["refusal"].clone(), expected.clone(), "a members track release")?;
+    check_all(vec![
+        refusal("no consent at all", json!([])),
+        refusal("asked", json!(members("asked"))),
+        refusal("refused after a grant", json!([members("granted")[0], members("refused")[0]])),
+        refusal("withdrawn after a grant", json!([members("granted")[0], members("withdrawn")[0]])),
+        refusal("another person refuses", json!([
+            members("granted")[0],
+            with(members("refused").remove(0), "who", json!("colleague")),
+        ])),
+        refusal("not asked because unsafe", json!(members("not_asked_unsafe"))),
+        refusal("expired", json!([with(members("granted").remove(0), "expires_at", json!("2026-07-05T18:00:00+03:00"))])),
+        refusal("not yet expired", json!([with(members("granted").remove(0), "expires_at", json!("2026-07-06T18:00:00+03:00"))])),
+        refusal("another audience", json!([consent("members_alert", "coordinators", "role_and_region", "granted")])),
+        refusal("less of the identity", json!([consent("members_alert", "all_members", "group_only", "granted")])),
+        refusal("unable without a reason", json!(members("unable_reason_given"))),
+        refusal("unable with a reason", json!([with(members("unable_reason_given").remove(0), "reason", json!("held without contact"))])),
+        refusal("limits nobody can check", limited(json!({"newspapers": ["none"]}))),
+        refusal("limited to languages that are released", limited(json!({"languages": ["en", "fr", "es", "pt"]}))),
+        refusal("limited to one language", limited(json!({"languages": ["en"]}))),
+        refusal("limited to one organisation", limited(json!({"organisations": ["org-001"]}))),
+        refusal("a grant by proxy for signatory members", json!([consent("members_alert", "signatory_members", "full", "proxy_granted")])),
+    ])
+    .await
+}
+
+#[tokio::test]
+async fn audience_channels_and_languages_are_those_of_the_second_opinion() -> Outcome<()> {
+    let only_arabic = json!({"ar": alert_text("احتجاز عشرة أشخاص", "reviewed"), "en": alert_text("Ten held", "human_draft")});
+    let named = |ids: &[&str]| ("/alert/named_partners", json!(ids));
+    let low = ("/assessment/factors", factors(3, 2, 3, 3, 8, false));
+    let medium = ("/assessment/factors", factors(9, 8, 9, 9, 2, false));
+    let high = ("/assessment/factors", factors(12, 11, 14, 14, 2, false));
+    let mut deaf = variant("contacts without e-mail under RED", SUPPORT, vec![named(&["org-281", "org-310"])]);
+    deaf.network = without_some_mail;
+    let mut unheard = variant("contacts without e-mail at P1", MEMBERS, vec![]);
+    unheard.network = without_some_mail;
+    check_all(vec![
+        deaf,
+        unheard,
+        variant("members at P3, an African country", MEMBERS, vec![medium.clone(), ("/report/country", json!("XD"))]),
+        variant("members at P4, an Asian country at night", MEMBERS, vec![
+            low.clone(),
+            ("/report/country", json!("XQ")),
+            ("/report/submitted_at", json!("2026-02-28T23:37:00+05:00")),
+            ("/alert/sign_on_hours", Value::Null),
+            ("/report/adversary_date", Value::Null),
+        ]),
+        variant("members at AMBER+STRICT, housing, Europe", MEMBERS, vec![
+            ("/alert/tlp", json!("AMBER+STRICT")),
+            ("/report/country", json!("XT")),
+            ("/report/groups", json!(["housing"])),
+        ]),
+        variant("members at RED are refused", MEMBERS, vec![("/alert/tlp", json!("RED"))]),
+        variant("public at CLEAR, an override makes it P1", PUBLIC, vec![
+            ("/alert/tlp", json!("CLEAR")),
+            low,
+            ("/assessment/overrides", json!(["missed_check_in"])),
+            ("/report/country", json!("XW")),
+        ]),
+        variant("public at AMBER is refused", PUBLIC, vec![("/alert/tlp", json!("AMBER"))]),
+        variant("public at GREEN and P2 with a named list", PUBLIC, vec![
+            ("/alert/tlp", json!("GREEN")),
+            ("/assessment/factors", high.1.clone()),
+            named(&["org-002", "org-290", "org-300"]),
+        ]),
+        variant("members at P2", MEMBERS, vec![high, ("/report/adversary_date", Value::Null), ("/alert/sign_on_hours", Value::Null)]),
+        variant("Arabic is the source", MEMBERS, vec![
+            ("/alert/source_language", json!("ar")),
+            ("/alert/texts", only_arabic),
+            ("/report/country", json!("XZ")),
+        ]),
+        variant("the source text is not reviewed", MEMBERS, vec![("/alert/source_language", json!("ar"))]),
+        variant("named partners without clearance and unknown", SUPPORT, vec![named(&["org-310", "org-001", "org-999"])]),
+        variant("named partners at GREEN", SUPPORT, vec![("/alert/tlp", json!("GREEN")), named(&["org-281", "org-290", "org-310"])]),
+        variant("support to nobody", SUPPORT, vec![named(&[])]),
+        variant("a letter to a company in confidence", PUBLIC, vec![
+            ("/alert/track", json!("confidential")),
+            ("/alert/tlp", json!("AMBER")),
+            ("/alert/addressees", json!([{"kind": "company", "name": "An invented company", "reply_days": 14}])),
+            named(&["org-310", "org-058"]),
+        ]),
+        variant("a disappearance, nobody subscribed to", MEMBERS, vec![
+            medium,
+            ("/report/kinds", json!(["enforced_disappearance"])),
+            ("/report/groups", json!(["srhr"])),
+            ("/report/country", json!("XK")),
+        ]),
+    ])
+    .await
+}
+
+/// Takes e-mail from the contacts of some organisations, so that RED leaves them without any channel.
+fn without_some_mail(mut network: Value) -> Value {
+    let organisations = network["organisations"].as_array_mut().into_iter().flatten();
+    for (index, organisation) in organisations.enumerate() {
+        for contact in organisation["contacts"].as_array_mut().into_iter().flatten() {
+            let channels = texts(contact, "channels");
+            if (index % 5 == 0 || index == 309) && channels.iter().any(|channel| channel == "sms") {
+                contact["channels"] = json!(channels.into_iter().filter(|channel| channel != "email").collect::<Vec<_>>());
+            }
+        }
+    }
+    network
+}
+
+#[tokio::test]
+async fn a_wrong_scenario_is_refused_before_anything_starts() -> Outcome<()> {
+    let folder = TempDir::new()?;
+    for (name, content) in [("none.json", None), ("broken.json", Some("{")), ("field.json", Some(r#"{"report": {"narative": "x"}}"#))] {
+        let file = folder.path().join(name);
+        if let Some(content) = content {
+            std::fs::write(&file, content)?;
+        }
+        let output = tokio::process::Command::new(binary()?)
+            .args(["demo", "--exit", "--summary", "json", "--scenario"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .output()
+            .await?;
+        ensure_equal(output.status.code(), Some(2), name)?;
+        ensure(output.stdout.is_empty(), || format!("{name}: something on standard output"))?;
+        ensure(String::from_utf8_lossy(&output.stderr).contains(name), || format!("{name} is not named"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Journeys through real processes and real servers, one file a journey.
+#![expect(clippy::expect_used, reason = "a journey ends at the first thing that is not as it should be")]
+
+mod canaries;
+mod demo;
+mod distributed;
+mod hostile;
+mod house;
+mod kill;
+mod oracle;
+mod people;
