@@ -28,10 +28,17 @@ const REDACTED: [&str; 17] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new("../../proto");
-    let files: Vec<PathBuf> = ["common/v1/common", "intake/v1/intake", "triage/v1/triage", "dispatch/v1/dispatch", "notification/v1/notification", "event/v1/event"]
-        .iter()
-        .map(|name| root.join(format!("tocsin/{name}.proto")))
-        .collect();
+    let files: Vec<PathBuf> = [
+        "common/v1/common",
+        "intake/v1/intake",
+        "triage/v1/triage",
+        "dispatch/v1/dispatch",
+        "notification/v1/notification",
+        "event/v1/event",
+    ]
+    .iter()
+    .map(|name| root.join(format!("tocsin/{name}.proto")))
+    .collect();
     println!("cargo::rerun-if-changed=../../proto");
     let descriptors = protox::compile(&files, [root])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

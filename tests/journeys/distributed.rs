@@ -11,11 +11,11 @@ use tocsin_tests::canary::Remains;
 use tocsin_tests::clients::Clients;
 use tocsin_tests::installation::{Installation, SERVICES};
 use tocsin_tests::network::open;
-use tocsin_tests::process::{Running, bootstrap_key, http};
+use tocsin_tests::process::{Running, bootstrap_key, http, wait_until};
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::stage::{people, roster};
 use tocsin_tests::trouble::{ensure, ensure_equal};
-use tocsin_tests::walk::{Office, coverage_when, is_settled, submit};
+use tocsin_tests::walk::{Office, STEP_LIMIT, coverage_when, is_settled, submit};
 use tocsin_tests::{Outcome, Trouble};
 
 use crate::canaries::{Planter, Talk};
@@ -93,6 +93,11 @@ async fn four_processes_carry_one_report_to_everybody_though_each_is_killed_once
     let mut planter = Planter::new("apart");
     let scenario = planter.scenario("GREEN")?;
 
+    // intake takes reports from the moment on that triage's key has reached it.
+    wait_until("a first report is taken", STEP_LIMIT, async || {
+        submit(&http()?, &doors, scenario.report()).await.map(Some)
+    })
+    .await?;
     // triage is away: the report is accepted all the same and becomes a case when triage is back.
     house.kill("triage")?;
     let accepted = submit(&http()?, &doors, scenario.report()).await?;
@@ -112,10 +117,13 @@ async fn four_processes_carry_one_report_to_everybody_though_each_is_killed_once
     tokio::time::sleep(Duration::from_millis(30)).await;
     house.kill("notification")?;
     house.start_again("notification").await?;
-    let coverage = coverage_when(&clients, &cast.coordinator, &released.alert_id, "the fan-out settles", LIMIT, is_settled).await?;
+    let coverage =
+        coverage_when(&clients, &cast.coordinator, &released.alert_id, "the fan-out settles", LIMIT, is_settled)
+            .await?;
     let contacts = network.contacts().len();
     ensure_equal(coverage.notices.len(), 3 * contacts, "notices")?;
-    let arrived = coverage.notices.iter().filter(|notice| matches!(notice.state.as_str(), "accepted" | "delivered")).count();
+    let arrived =
+        coverage.notices.iter().filter(|notice| matches!(notice.state.as_str(), "accepted" | "delivered")).count();
     ensure_equal(arrived, 3 * contacts, &format!("notices that arrived, of {:?}", coverage.by_state))?;
     check_arrivals(&receivers, contacts, &released.short_code)?;
     check_bus(&heard, &planter, &house).await

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a journey ends at the first thing that is not as it should be")]
 
 mod canaries;
+mod chance;
 mod demo;
 mod distributed;
 mod hostile;

@@ -79,8 +79,10 @@ fn weigh(scenario: &Value) -> (i64, String) {
     let fact = |key: &str, points: i64| if factors[key] == true { points } else { 0 };
     let direct = fact("specific_direct_threat", 8);
     let threat = number("gravity") + number("imminence") + number("intent_and_means");
-    let history =
-        direct + fact("earlier_attack_on_person", 6) + fact("earlier_attack_on_colleagues", 4) + fact("rising_series", 2);
+    let history = direct
+        + fact("earlier_attack_on_person", 6)
+        + fact("earlier_attack_on_colleagues", 4)
+        + fact("rising_series", 2);
     let capacity = number("capacity").min(if direct > 0 { 5 } else { 15 });
     let score = threat + history + number("vulnerability") + number("irreparability") - capacity;
     let overriding = !list(assessment, "overrides").is_empty()
@@ -196,7 +198,9 @@ fn is_deferred(contact: &Value, priority: &str, now: DateTime<Utc>) -> bool {
     if priority <= "p2" && contact["urgent_overrides_quiet_hours"] == true {
         return false;
     }
-    let Some((from, to)) = contact["quiet_hours"].as_str().and_then(|hours| hours.split_once('-')) else { return false };
+    let Some((from, to)) = contact["quiet_hours"].as_str().and_then(|hours| hours.split_once('-')) else {
+        return false;
+    };
     let clock = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").expect("a time of day");
     let (from, to) = (clock(from), clock(to));
     let zone: chrono_tz::Tz = text(contact, "time_zone").parse().expect("a time zone");
@@ -315,9 +319,9 @@ fn shortcoming(
 /// Whether limits can be checked and hold.
 fn is_within(limits: &Value, chosen: &[&Value], reviewed: &BTreeSet<String>) -> bool {
     let (organisations, languages) = (texts(limits, "organisations"), texts(limits, "languages"));
-    let checkable = limits
-        .as_object()
-        .is_some_and(|limits| !limits.is_empty() && limits.keys().all(|key| key == "organisations" || key == "languages"));
+    let checkable = limits.as_object().is_some_and(|limits| {
+        !limits.is_empty() && limits.keys().all(|key| key == "organisations" || key == "languages")
+    });
     checkable
         && (organisations.is_empty() || chosen.iter().all(|one| organisations.contains(&text(one, "id"))))
         && (languages.is_empty() || reviewed.iter().all(|one| languages.contains(one)))

@@ -148,8 +148,7 @@ impl Foundation {
         let addresses = (self.grpc.local_addr().ok(), self.http.local_addr().ok());
         let readiness = self.readiness();
         tasks.spawn(format!("{service} relay"), self.outbox.clone().run_relay(shutdown.clone()));
-        let consumer =
-            Consumer::new(service, self.database.clone(), self.bus, self.clock, self.outbox, doors.consume);
+        let consumer = Consumer::new(service, self.database.clone(), self.bus, self.clock, self.outbox, doors.consume);
         tasks.spawn(format!("{service} consumer"), consumer.run(shutdown.clone()));
         let router = doors.router.merge(http::operations_routes(readiness));
         let (web_tls, web_shutdown) = (tls.clone(), shutdown.clone());

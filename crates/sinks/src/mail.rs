@@ -153,7 +153,9 @@ impl Session {
 
     fn answer(&mut self, request: &Request<std::borrow::Cow<'_, str>>, answers: &mut Vec<u8>) -> Then {
         let answer: &[u8] = match request {
-            Request::Ehlo { .. } => b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 1048576\r\n",
+            Request::Ehlo { .. } => {
+                b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 1048576\r\n"
+            }
             Request::Helo { .. } => b"250 sink.example\r\n",
             Request::Mail { from } => {
                 self.from = Some(from.address.to_string());

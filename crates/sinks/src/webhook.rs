@@ -89,7 +89,11 @@ impl Drop for WebhookSink {
     }
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, log: Log<Webhook>, answer_delay: Duration) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    log: Log<Webhook>,
+    answer_delay: Duration,
+) {
     let service = service_fn(move |request| answer(request, log.clone(), answer_delay));
     // A client that closes its connection is no error of ours.
     let _ = hyper::server::conn::http1::Builder::new()

@@ -1,6 +1,7 @@
 //! Puts services together in one process: each with its own database and doors, all with one clock, one bus and one
 //! store of credentials. The demo, `up` and `serve` start them through here, so what is tried is what runs.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -52,7 +53,9 @@ impl Doors {
             let at = settings.services.of(service);
             let door = Door::bind(service, at.grpc, at.http).await.map_err(|error| {
                 let key = format!("services.{service}");
-                StartError::Config(settings.invalid(&key, format!("cannot listen on {} and {}: {error}", at.grpc, at.http)))
+                StartError::Config(
+                    settings.invalid(&key, format!("cannot listen on {} and {}: {error}", at.grpc, at.http)),
+                )
             })?;
             doors.push(door);
         }
@@ -61,7 +64,10 @@ impl Doors {
 
     /// Where each service listens, in the order in which they were bound.
     pub(crate) fn addresses(&self) -> io::Result<Vec<DoorAddresses>> {
-        self.0.iter().map(|door| Ok(DoorAddresses { grpc: door.grpc.local_addr()?, http: door.http.local_addr()? })).collect()
+        self.0
+            .iter()
+            .map(|door| Ok(DoorAddresses { grpc: door.grpc.local_addr()?, http: door.http.local_addr()? }))
+            .collect()
     }
 
     /// Where people open the links of e-mails: dispatch's HTTP door.
@@ -75,7 +81,8 @@ impl Doors {
     pub(crate) fn settings_text(&self) -> io::Result<String> {
         let mut text = String::new();
         for (door, at) in self.0.iter().zip(self.addresses()?) {
-            text.push_str(&format!("\n[services.{}]\ngrpc = \"{}\"\nhttp = \"{}\"\n", door.service, at.grpc, at.http));
+            // Writing into a text cannot fail.
+            let _ = writeln!(text, "\n[services.{}]\ngrpc = \"{}\"\nhttp = \"{}\"", door.service, at.grpc, at.http);
         }
         Ok(text)
     }
@@ -102,7 +109,7 @@ impl Running {
         let (handle, shutdown) = Shutdown::pair();
         let mut tasks = Tasks::new(shared.settings.limits.drain_time());
         for door in doors.0 {
-            shared.spawn(door, &mut tasks, &shutdown).await?;
+            Box::pin(shared.spawn(door, &mut tasks, &shutdown)).await?;
         }
         let tasks = tokio::spawn(tasks.run_until(shutdown));
         Ok(Self { handle, tasks, credentials })

@@ -43,7 +43,7 @@ impl Bell {
         let mut process = Running::up(&installation)?;
         process.ready().await?;
         let clients = Clients::of(&installation.doors)?;
-        let administrator = bootstrap_key(&installation)?;
+        let administrator = bootstrap_key(&installation).await?;
         network.import(&clients, &administrator, &[]).await?;
         let cast = Cast::assemble(&clients, &administrator).await?;
         let scenario = Scenario(bench_scenario(fixture_json("scenarios/workshop-detention.json")?));

@@ -9,7 +9,7 @@ use tocsin_tests::walk::STEP_LIMIT;
 
 use super::{House, consent, is_settled, members_scenario};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_walks_by_hand_from_the_report_to_the_release() -> Outcome<()> {
     let house = House::of(open(3, 2)).await?;
     let again = house.json("administrator", &["org", "import", "network.json"])?;
@@ -26,7 +26,8 @@ async fn a_case_walks_by_hand_from_the_report_to_the_release() -> Outcome<()> {
     house.ended("approver-1", &["case", "approve", &case, "--draft-version", "1"], 3)?;
     house.good("verifier", &["case", "verify", &case, "--link", "ngo", "--reliability", "B", "--information", "2"])?;
     house.installation.file("factors.json", scenario["assessment"]["factors"].to_string())?;
-    let assessed = house.json("coordinator", &["case", "assess", &case, "--factors", "factors.json", "--claim", "confirmed"])?;
+    let assessed =
+        house.json("coordinator", &["case", "assess", &case, "--factors", "factors.json", "--claim", "confirmed"])?;
     ensure_equal(assessed["assessment"]["score"].clone(), json!(71), "score")?;
     ensure_equal(list(&assessed["assessment"], "contributions").len(), 10, "contributions shown")?;
     house.good("coordinator", &consent(&case, "asked"))?;
@@ -46,7 +47,11 @@ async fn a_case_walks_by_hand_from_the_report_to_the_release() -> Outcome<()> {
     house.good("approver-2", &["case", "approve", &case, "--draft-version", &version])?;
     let preview = house.json("coordinator", &["case", "preview", &case])?;
     ensure_equal(list(&preview, "refusals").len(), 0, "refusals left")?;
-    ensure_equal(texts(&preview, "organisation_ids"), ["org-001", "org-002", "org-003"].map(str::to_owned).to_vec(), "audience")?;
+    ensure_equal(
+        texts(&preview, "organisation_ids"),
+        ["org-001", "org-002", "org-003"].map(str::to_owned).to_vec(),
+        "audience",
+    )?;
 
     let released = house.json("coordinator", &["case", "release", &case])?;
     ensure_equal(released["released"].clone(), json!(true), "released")?;
@@ -57,7 +62,9 @@ async fn a_case_walks_by_hand_from_the_report_to_the_release() -> Outcome<()> {
     let audit = list(&shown, "audit").iter().map(|entry| text(entry, "action")).collect::<Vec<_>>().join(" ");
     ensure(audit.contains("release_refused"), || format!("no refusal stands in the audit: {audit}"))?;
     let told = house.good("coordinator", &["case", "show", &case])?;
-    ensure(told.out.contains(&case) && told.out.contains("plain clothes"), || format!("the page does not show it: {}", told.out))
+    ensure(told.out.contains(&case) && told.out.contains("plain clothes"), || {
+        format!("the page does not show it: {}", told.out)
+    })
 }
 
 /// The reporter adds and reads; somebody answers.
@@ -82,7 +89,7 @@ async fn reporter_and_network_talk(house: &House, case: &str, receipt: &str) -> 
     ensure(matches!(wrong.code, Some(2 | 4)), || format!("a wrong receipt: {wrong:?}"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopping_a_case_withdraws_what_is_queued() -> Outcome<()> {
     let mut network = open(2, 2);
     // Quiet hours of the second contact of each: from an hour ago to two hours from now.
@@ -106,12 +113,18 @@ async fn stopping_a_case_withdraws_what_is_queued() -> Outcome<()> {
             queued(coverage) == 6 && sent == 6
         })
         .await?;
-    ensure(list(&deferred, "notices").iter().filter(|notice| notice["state"] == "queued").all(|notice| !notice["due_at"].is_null()), || {
-        "a queued notice has no due time".to_owned()
-    })?;
+    ensure(
+        list(&deferred, "notices")
+            .iter()
+            .filter(|notice| notice["state"] == "queued")
+            .all(|notice| !notice["due_at"].is_null()),
+        || "a queued notice has no due time".to_owned(),
+    )?;
     let mails = house.receivers.mail.log().count();
     house.good("coordinator", &["case", "stop", &case, "--reason", "released this morning"])?;
-    house.coverage(&code, "what was queued is withdrawn", |coverage| queued(coverage) == 0 && withdrawn(coverage) == 6).await?;
+    house
+        .coverage(&code, "what was queued is withdrawn", |coverage| queued(coverage) == 0 && withdrawn(coverage) == 6)
+        .await?;
     let show = house.json("coordinator", &["alert", "coverage", &code])?;
     ensure_equal(text(&show["alert"], "state"), "withdrawn".to_owned(), "the alert's state")?;
     let to_contacts = |count: usize| count >= mails;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tocsin_tests::Outcome;
 use tocsin_tests::installation::Installation;
 use tocsin_tests::network::{list, open, text};
+use tocsin_tests::ports::free_address;
 use tocsin_tests::process::Running;
 use tocsin_tests::trouble::{ensure, ensure_equal};
 
@@ -19,7 +20,7 @@ fn cases(document: &Value) -> Vec<(String, String, String)> {
     cases
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_of_a_running_house_starts_elsewhere_with_the_same_cases() -> Outcome<()> {
     let mut house = House::of(open(2, 2)).await?;
     let scenario = members_scenario()?;
@@ -63,7 +64,7 @@ async fn a_backup_of_a_running_house_starts_elsewhere_with_the_same_cases() -> O
     ensure_equal(list(&shown.json()?, "alerts").len(), 1, "alerts of the released case")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_and_every_exit_code_say_what_to_do() -> Outcome<()> {
     let mut house = House::of(open(1, 1)).await?;
     let healthy = house.run("administrator", &["doctor"])?;
@@ -89,9 +90,15 @@ async fn doctor_and_every_exit_code_say_what_to_do() -> Outcome<()> {
     house.process.kill()?;
     let away = house.ended("coordinator", &["case", "release", "XA-2026-0001"], 6)?;
     ensure(away.err.contains("triage"), || format!("it does not name who is away: {}", away.err))?;
-    let sick = house.run("administrator", &["doctor"])?;
-    ensure(sick.code != Some(0), || format!("doctor finds nothing though nothing runs: {sick:?}"))?;
     let settings = std::fs::read_to_string(house.installation.settings())?;
+    // A smarthost that is not there: doctor finds it and says what to do.
+    let mail = house.receivers.mail.address().port();
+    let gone = settings.replacen(&format!("port = {mail}"), &format!("port = {}", free_address()?.port()), 1);
+    let file = house.installation.file("gone.toml", gone)?;
+    let sick = run_on(&file, house.installation.folder(), "", &["doctor"], &[], "")?;
+    ensure(sick.code == Some(1) && sick.out.contains("FAIL") && sick.out.contains("smarthost"), || {
+        format!("doctor: {sick:?}")
+    })?;
     for (name, text, named) in [
         ("unknown.toml", format!("dta_folder = \"x\"\n{settings}"), "data_folder"),
         ("type.toml", settings.replacen("port = ", "port = \"no\" # ", 1), "port"),

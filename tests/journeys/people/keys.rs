@@ -10,7 +10,7 @@ use tocsin_tests::trouble::{ensure, ensure_equal};
 
 use super::House;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_told_once_and_end_when_revoked() -> Outcome<()> {
     let mut house = House::of(open(2, 1)).await?;
     let printed = || -> Outcome<String> { Ok(std::fs::read_to_string(house.installation.logs().join("up.out"))?) };
@@ -18,11 +18,17 @@ async fn keys_are_told_once_and_end_when_revoked() -> Outcome<()> {
     let told = std::fs::read_to_string(house.installation.logs().join("up.err"))?;
     ensure(!told.contains("tcs_"), || "the key stands in the log".to_owned())?;
 
-    let issued = house.json("administrator", &["key", "issue", "--actor", "ana", "--name", "Ana", "--role", "coordinator", "--save", "ana.key"])?;
+    let issued = house.json(
+        "administrator",
+        &["key", "issue", "--actor", "ana", "--name", "Ana", "--role", "coordinator", "--save", "ana.key"],
+    )?;
     ensure_equal(text(&issued, "secret"), String::new(), "the secret beside --save")?;
     ensure_equal(std::fs::metadata(house.file("ana.key"))?.mode() & 0o777, 0o600, "the mode of the key file")?;
     house.good("ana", &["case", "list"])?;
-    let shown = house.json("administrator", &["key", "issue", "--actor", "bea", "--name", "Bea", "--role", "verifier", "--expires-in", "12h"])?;
+    let shown = house.json(
+        "administrator",
+        &["key", "issue", "--actor", "bea", "--name", "Bea", "--role", "verifier", "--expires-in", "12h"],
+    )?;
     let secret = text(&shown, "secret");
     ensure(secret.starts_with("tcs_"), || format!("no secret is shown: {shown}"))?;
     let listed = house.good("administrator", &["key", "list", "--json"])?;

@@ -63,7 +63,7 @@ async fn talk(stream: TcpStream, refused: &str, kept: mpsc::UnboundedSender<Stri
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_finally_fails_is_handed_to_the_coordinator_by_name() -> Outcome<()> {
     let mut network = open(2, 2);
     for organisation in network.0["organisations"].as_array_mut().into_iter().flatten() {
@@ -77,15 +77,23 @@ async fn what_finally_fails_is_handed_to_the_coordinator_by_name() -> Outcome<()
     let (_, released) = house.release(&members_scenario()?, &[]).await?;
     let code = text(&released, "short_code");
     let failed = |coverage: &serde_json::Value| {
-        list(coverage, "notices").iter().find(|notice| notice["contact_id"] == "org-002-c2").cloned().unwrap_or_default()
+        list(coverage, "notices")
+            .iter()
+            .find(|notice| notice["contact_id"] == "org-002-c2")
+            .cloned()
+            .unwrap_or_default()
     };
     let coverage = house
-        .coverage(&code, "the refused notice is handed over", |coverage| !text(&failed(coverage), "handed_to").is_empty())
+        .coverage(&code, "the refused notice is handed over", |coverage| {
+            !text(&failed(coverage), "handed_to").is_empty()
+        })
         .await?;
     let notice = failed(&coverage);
     ensure_equal(text(&notice, "state"), "rejected_permanent".to_owned(), "the state of the refused notice")?;
     ensure_equal(text(&notice, "handed_to"), "The coordinator of the house".to_owned(), "who takes over")?;
-    let others = list(&coverage, "notices").iter().filter(|notice| matches!(text(notice, "state").as_str(), "accepted" | "delivered"));
+    let others = list(&coverage, "notices")
+        .iter()
+        .filter(|notice| matches!(text(notice, "state").as_str(), "accepted" | "delivered"));
     ensure_equal(others.count(), 3, "notices to the others")?;
     let mut told = false;
     wait_until("the coordinator is told", STEP_LIMIT, async || {
@@ -95,6 +103,8 @@ async fn what_finally_fails_is_handed_to_the_coordinator_by_name() -> Outcome<()
         Ok(told.then_some(()))
     })
     .await?;
-    let shown = house.good("coordinator", &["alert", "coverage", &code])?;
-    ensure(shown.out.contains("The coordinator of the house"), || format!("the page does not name who acts: {}", shown.out))
+    let shown = house.good("coordinator", &["alert", "coverage", &code, "--notices"])?;
+    ensure(shown.out.contains("The coordinator of the house"), || {
+        format!("the page does not name who acts: {}", shown.out)
+    })
 }

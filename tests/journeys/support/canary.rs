@@ -1,5 +1,6 @@
 //! A search for texts that must not be anywhere: raw, in hexadecimal, and in base64 at each of its three alignments.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -26,7 +27,9 @@ impl Canary {
             ("UTF-16", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ];
         for alignment in 0..3 {
-            for encoded in [STANDARD_NO_PAD.encode(shifted(bytes, alignment)), URL_SAFE_NO_PAD.encode(shifted(bytes, alignment))] {
+            for encoded in
+                [STANDARD_NO_PAD.encode(shifted(bytes, alignment)), URL_SAFE_NO_PAD.encode(shifted(bytes, alignment))]
+            {
                 patterns.push(("base64", inner(&encoded, alignment, bytes.len())));
             }
         }
@@ -67,6 +70,17 @@ pub fn contains(haystack: &[u8], pattern: &[u8]) -> bool {
     false
 }
 
+/// By how many of its first bytes a form is looked up; every form is longer.
+const BEGINNING: usize = 4;
+
+/// A canary, the name of one of its forms, and that form.
+type Form<'a> = (&'a Canary, &'a str, &'a [u8]);
+
+/// The first two bytes as a number.
+fn pair(bytes: &[u8]) -> usize {
+    bytes.iter().take(2).fold(0, |number, byte| number << 8 | usize::from(*byte))
+}
+
 /// Everything that a run left behind, each part with a name.
 #[derive(Debug, Default)]
 pub struct Remains(Vec<(String, Vec<u8>)>);
@@ -99,16 +113,31 @@ impl Remains {
         self.0.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
-    /// Every canary that stands somewhere, as a sentence.
+    /// Every canary that stands somewhere, as a sentence. All are looked for in one pass, by how their forms begin.
     pub fn search(&self, canaries: &[Canary]) -> Vec<String> {
-        let mut found = Vec::new();
-        for (name, bytes) in &self.0 {
-            for canary in canaries {
-                if let Some(form) = canary.form_in(bytes) {
-                    found.push(format!("{} stands in {name} ({form})", canary.planted));
+        let mut beginnings: HashMap<[u8; BEGINNING], Vec<Form<'_>>> = HashMap::new();
+        let mut possible = vec![false; 1 << 16];
+        for canary in canaries {
+            for (form, pattern) in &canary.patterns {
+                if let Some(beginning) = pattern.first_chunk::<BEGINNING>() {
+                    beginnings.entry(*beginning).or_default().push((canary, form, pattern));
+                    possible[pair(beginning)] = true;
                 }
             }
         }
-        found
+        let mut found = BTreeSet::new();
+        for (name, bytes) in &self.0 {
+            for (position, window) in bytes.windows(BEGINNING).enumerate() {
+                if !possible[pair(window)] {
+                    continue;
+                }
+                for (canary, form, pattern) in beginnings.get(window).into_iter().flatten() {
+                    if bytes.get(position..).is_some_and(|tail| tail.starts_with(pattern)) {
+                        found.insert(format!("{} stands in {name} ({form})", canary.planted));
+                    }
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 }

@@ -1,13 +1,16 @@
 //! An installation in a folder of its own: a settings file, ports, data. It outlives the processes that run on it.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::Outcome;
 use crate::ports::free_address;
 use crate::receivers::Receivers;
-use crate::Outcome;
 
 /// The services, in the order in which a report passes through them.
 pub const SERVICES: [&str; 4] = ["intake", "triage", "dispatch", "notification"];
@@ -73,12 +76,12 @@ impl Installation {
         let authority = installation.folder().join("receivers.pem");
         std::fs::write(&authority, receivers.authority_pem())?;
         let mut text = format!(
-            "data_folder = {:?}\npublic_url = \"http://{}\"\n",
-            installation.data(),
-            installation.doors.intake.http
+            "data_folder = \"{}\"\npublic_url = \"http://{}\"\n",
+            installation.data().display(),
+            installation.doors.dispatch.http
         );
         for (name, door) in installation.doors.all() {
-            text.push_str(&format!("\n[services.{name}]\ngrpc = \"{}\"\nhttp = \"{}\"\n", door.grpc, door.http));
+            write!(text, "\n[services.{name}]\ngrpc = \"{}\"\nhttp = \"{}\"\n", door.grpc, door.http)?;
         }
         text.push_str(&receivers.settings(&authority));
         text.push_str(further);
@@ -106,10 +109,11 @@ impl Installation {
         self.folder().join("logs")
     }
 
-    /// Writes a file into the folder and returns its path.
+    /// Writes a file into the folder, for its owner alone, and returns its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> Outcome<PathBuf> {
         let path = self.folder().join(name);
-        std::fs::write(&path, content)?;
+        let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+        file.write_all(content.as_ref())?;
         Ok(path)
     }
 }

@@ -29,7 +29,9 @@ pub fn header(message: &[u8], name: &str) -> Option<String> {
     let raw = String::from_utf8_lossy(message).replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", " ");
     let head = raw.split("\n\n").next().unwrap_or_default().to_owned();
     let prefix = format!("{}:", name.to_ascii_lowercase());
-    head.lines().find(|line| line.to_ascii_lowercase().starts_with(&prefix)).map(|line| line[prefix.len()..].trim().to_owned())
+    head.lines()
+        .find(|line| line.to_ascii_lowercase().starts_with(&prefix))
+        .map(|line| line[prefix.len()..].trim().to_owned())
 }
 
 fn unquoted(body: &str) -> Vec<u8> {

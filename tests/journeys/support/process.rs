@@ -13,7 +13,7 @@ use crate::program::binary;
 use crate::{Outcome, Trouble};
 
 /// How long a start may take on a busy machine of two cores.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// How long a stop may take: the drain's own limit and a little more.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How many lines of a log are shown when a journey fails.
@@ -37,8 +37,13 @@ impl Running {
 
     /// Starts `tocsin serve` for one service. It is not ready yet.
     pub fn serve(installation: &Installation, service: &str) -> Outcome<Self> {
-        let ready =
-            installation.doors.all().into_iter().filter(|(name, _)| *name == service).map(|(_, door)| door.http).collect();
+        let ready = installation
+            .doors
+            .all()
+            .into_iter()
+            .filter(|(name, _)| *name == service)
+            .map(|(_, door)| door.http)
+            .collect();
         Self::start(installation, service, &["serve", service], ready)
     }
 
@@ -58,7 +63,11 @@ impl Running {
         for door in self.ready.clone() {
             loop {
                 if let Some(status) = self.child.try_wait()? {
-                    return Err(Trouble::new(format!("{} ended with {status} before it was ready\n{}", self.name, self.tail())));
+                    return Err(Trouble::new(format!(
+                        "{} ended with {status} before it was ready\n{}",
+                        self.name,
+                        self.tail()
+                    )));
                 }
                 let answer = client.get(format!("http://{door}/readyz")).timeout(Duration::from_secs(5)).send().await;
                 match answer {
@@ -141,17 +150,23 @@ pub fn command(settings: &Path) -> Outcome<Command> {
 
 /// An HTTP client that ignores proxies.
 pub fn http() -> Outcome<reqwest::Client> {
-    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?)
+    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build()?)
 }
 
 /// Tries until `look` finds something; the error says what was awaited.
-pub async fn wait_until<T>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -> Outcome<Option<T>>) -> Outcome<T> {
+pub async fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Outcome<Option<T>>,
+) -> Outcome<T> {
     let started = Instant::now();
     loop {
         let found = look().await;
         match found {
             Ok(Some(found)) => return Ok(found),
-            Ok(None) if started.elapsed() > limit => return Err(Trouble::new(format!("waited {limit:?} in vain: {what}"))),
+            Ok(None) if started.elapsed() > limit => {
+                return Err(Trouble::new(format!("waited {limit:?} in vain: {what}")));
+            }
             Err(trouble) if started.elapsed() > limit => return Err(trouble.during(what)),
             _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
@@ -176,7 +191,7 @@ pub async fn bootstrap_key(installation: &Installation) -> Outcome<String> {
         for entry in std::fs::read_dir(installation.logs())? {
             let text = std::fs::read(entry?.path())?;
             // A key that is only half written yet has no end of line after it.
-            let whole = text.ends_with(b"\n").then_some(text).unwrap_or_default();
+            let whole = if text.ends_with(b"\n") { text } else { Vec::new() };
             if let Some(key) = key_in(&String::from_utf8_lossy(&whole)) {
                 return Ok(Some(key));
             }

@@ -33,6 +33,7 @@ pub fn fixture(name: &str) -> PathBuf {
 /// A JSON file of `fixtures/`.
 pub fn fixture_json(name: &str) -> Outcome<serde_json::Value> {
     let path = fixture(name);
-    let text = std::fs::read_to_string(&path).map_err(|error| Trouble::from(error).during(&path.display().to_string()))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| Trouble::from(error).during(&path.display().to_string()))?;
     Ok(serde_json::from_str(&text)?)
 }

@@ -56,11 +56,12 @@ impl Receivers {
             "\n[notification.email]\nhost = \"{}\"\nport = {}\ntls = \"none\"\n\
              \n[[notification.sms.gateways]]\nname = \"sink\"\nkind = \"kannel\"\n\
              url = \"http://{}/cgi-bin/sendsms\"\nusername = \"tocsin\"\npassword = \"not-a-secret\"\n\
-             \n[notification.webhook]\nextra_authority = {authority:?}\n\
+             \n[notification.webhook]\nextra_authority = \"{}\"\n\
              \n[notification.webhook.connect_to]\n\"*\" = \"{}\"\n",
             mail.ip(),
             mail.port(),
             self.sms.address(),
+            authority.display(),
             self.webhook.address(),
         )
     }

@@ -42,7 +42,8 @@ impl Scenario {
     /// What the coordinator weighs.
     pub fn factors(&self) -> Factors {
         let factors = &self.0["assessment"]["factors"];
-        let number = |key: &str| factors[key].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or_default();
+        let number =
+            |key: &str| factors[key].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or_default();
         let fact = |key: &str| factors[key].as_bool().unwrap_or_default();
         Factors {
             gravity: number("gravity"),
@@ -93,7 +94,10 @@ impl Scenario {
                 .map(|one| Addressee {
                     kind: text(one, "kind"),
                     name: text(one, "name"),
-                    reply_days: one["reply_days"].as_u64().and_then(|days| u32::try_from(days).ok()).unwrap_or_default(),
+                    reply_days: one["reply_days"]
+                        .as_u64()
+                        .and_then(|days| u32::try_from(days).ok())
+                        .unwrap_or_default(),
                 })
                 .collect(),
             named_partners: texts(alert, "named_partners"),

@@ -50,6 +50,7 @@ pub fn ensure(fine: bool, otherwise: impl FnOnce() -> String) -> Outcome<()> {
 }
 
 /// Fails unless both are equal, showing both.
+#[expect(clippy::needless_pass_by_value, reason = "calls read best with plain values")]
 pub fn ensure_equal<T: PartialEq + fmt::Debug>(found: T, expected: T, what: &str) -> Outcome<()> {
     ensure(found == expected, || format!("{what}: found {found:?}, expected {expected:?}"))
 }

@@ -51,7 +51,9 @@ impl WebhookUrl {
         if given.len() > URL_CHARS_MAX {
             return Err(UrlRefusal::TooLong);
         }
-        let url = Url::parse(given).map_err(|_| UrlRefusal::NotAUrl)?;
+        // The parser drops line breaks and tabs without a word, so they are refused before it.
+        let clean = !given.contains(|character: char| character.is_control() || character.is_whitespace());
+        let url = Some(given).filter(|_| clean).and_then(|given| Url::parse(given).ok()).ok_or(UrlRefusal::NotAUrl)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlRefusal::Credentials);
         }

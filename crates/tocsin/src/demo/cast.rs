@@ -39,14 +39,12 @@ const KEYS_IN_FLIGHT: usize = 16;
 
 impl Cast {
     /// Issues a key to everybody, with the administrator's key from the first start.
-    pub(super) async fn assemble(
-        triage: Channel,
-        administrator: Player,
-        network: &Network,
-    ) -> Result<Self, DemoError> {
+    pub(super) async fn assemble(triage: Channel, administrator: Player, network: &Network) -> Result<Self, DemoError> {
         let office = KeyOffice { client: KeyServiceClient::new(triage), administrator: administrator.clone() };
         let staff = async |actor: &str, name: &str, role: &str| {
-            office.issue(Key { actor_id: actor.into(), name: name.into(), roles: vec![role.into()], ..Key::default() }).await
+            office
+                .issue(Key { actor_id: actor.into(), name: name.into(), roles: vec![role.into()], ..Key::default() })
+                .await
         };
         let coordinator = staff(COORDINATOR, "Coordinator of the demo", "coordinator").await?;
         let verifier = staff("staff-verifier", "Verifier of the demo", "verifier").await?;

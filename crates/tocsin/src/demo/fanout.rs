@@ -27,7 +27,7 @@ pub(super) struct Fanout {
 /// A notice that is due later than this is not waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The fan-out is given up after this, with what was reached until then.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Follows one alert until its fan-out has settled.
@@ -115,7 +115,8 @@ impl Bars {
             });
             bar.set_length(u64::from(total));
             bar.set_position(u64::from(total - waiting));
-            let states: Vec<String> = channel.by_state.iter().map(|(state, count)| format!("{state} {count}")).collect();
+            let states: Vec<String> =
+                channel.by_state.iter().map(|(state, count)| format!("{state} {count}")).collect();
             bar.set_message(states.join(", "));
         }
     }

@@ -189,11 +189,7 @@ fn summarise(title: &str, stage: &Stage, walked: &Walked, fanout: Option<&Fanout
         summary.recipients = coverage.organisations.iter().map(|one| one.organisation_id.clone()).collect();
         summary.recipients.sort_unstable();
         summary.languages = coverage.languages.clone().into_iter().collect();
-        summary.notices = Notices {
-            total: coverage.notices_total,
-            by_channel: coverage.by_channel.clone().into_iter().filter(|(_, count)| *count > 0).collect(),
-            by_state: coverage.by_state.clone().into_iter().collect(),
-        };
+        summary.notices = Notices::of(&coverage.notices);
         summary.stream_received = fanout.stream_received;
     }
     summary

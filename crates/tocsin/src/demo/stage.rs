@@ -138,9 +138,15 @@ impl Stage {
         if walked.release.released {
             let code = &walked.release.short_code;
             tell.line(&format!("  {tocsin} --key-file {folder}/coordinator.key alert coverage {code}"));
-            tell.line(&format!("  {tocsin} --key-file {folder}/coordinator.key case stop {} --reason \"...\"", walked.reference));
+            tell.line(&format!(
+                "  {tocsin} --key-file {folder}/coordinator.key case stop {} --reason \"...\"",
+                walked.reference
+            ));
             if let Some(delegate) = cast.delegates.first() {
-                tell.line(&format!("  {tocsin} --key-file {folder}/delegate.key alert show {code}    # {}", delegate.actor));
+                tell.line(&format!(
+                    "  {tocsin} --key-file {folder}/delegate.key alert show {code}    # {}",
+                    delegate.actor
+                ));
                 tell.line(&format!("  {tocsin} --key-file {folder}/delegate.key alert ack {code}"));
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use tocsin_proto::dispatch::v1::NoticeProgress;
 
 /// Everything a program needs to judge one demo run. Times are seconds; moments are RFC 3339 with an offset.
 #[derive(Debug, Default, Serialize)]
@@ -42,6 +43,19 @@ pub(super) struct Notices {
     pub(super) total: u32,
     pub(super) by_channel: BTreeMap<String, u32>,
     pub(super) by_state: BTreeMap<String, u32>,
+}
+
+impl Notices {
+    /// Counts notices. A contact's next channel, which starts only while nobody acknowledges, is not one before it starts.
+    pub(super) fn of(progress: &[NoticeProgress]) -> Self {
+        let mut notices = Self::default();
+        for notice in progress.iter().filter(|notice| notice.state != "queued" || notice.reason != "next_channel") {
+            notices.total += 1;
+            *notices.by_channel.entry(notice.channel.clone()).or_default() += 1;
+            *notices.by_state.entry(notice.state.clone()).or_default() += 1;
+        }
+        notices
+    }
 }
 
 /// What arrived at the receivers, pages of the duty officers aside.

@@ -32,7 +32,7 @@ impl Tell {
     }
 
     /// Something that a reader should know and that stops nothing.
-    pub(super) fn warn(self, what: &str) {
+    pub(super) fn warn(what: &str) {
         eprintln!("warning: {}", clean(what));
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tocsin_proto::triage::v1::{
     AcknowledgeCaseRequest, ApproveAlertRequest, AssessCaseRequest, Assessment, CaseSummary, Draft, DraftAlertRequest,
-    ListCasesRequest, RecordConsentRequest, RecordSourceRequest, ReleaseAlertRequest,
-    ReleaseAlertResponse, SubmitForApprovalRequest, case_service_client::CaseServiceClient,
+    ListCasesRequest, RecordConsentRequest, RecordSourceRequest, ReleaseAlertRequest, ReleaseAlertResponse,
+    SubmitForApprovalRequest, case_service_client::CaseServiceClient,
 };
 use tonic::transport::Channel;
 
@@ -64,7 +64,7 @@ pub(super) async fn walk(
     let (assessment, release_by) = office.assess(scenario).await?;
     tell.step("coordinator", &format!("assesses: {} points, {}", assessment.score, assessment.priority));
     if let Some(expected) = scenario.expected_priority().filter(|expected| *expected != assessment.priority) {
-        tell.warn(&format!("the scenario expected {expected}"));
+        Tell::warn(&format!("the scenario expected {expected}"));
     }
     let consents = office.record_consents(scenario).await?;
     tell.step("coordinator", &format!("records {consents} consents"));

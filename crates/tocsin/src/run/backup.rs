@@ -78,7 +78,8 @@ pub(crate) async fn restore(source: &Path, data_folder: &Path) -> Result<(), Fai
     let occupied = fs::read_dir(data_folder).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         let message = format!("{} is not empty", data_folder.display());
-        return Err(Failed::new(Exit::Usage, message).advise("stop the services, move the old folder away, and restore into a new one"));
+        return Err(Failed::new(Exit::Usage, message)
+            .advise("stop the services, move the old folder away, and restore into a new one"));
     }
     create_private(&data_folder.join("database"))?;
     for folder in ["", "database"] {
@@ -135,11 +136,12 @@ fn copy_private(from: &Path, to: &Path) -> Result<(), Failed> {
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
-    let written = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path).and_then(|mut file| {
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let written =
+        fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path).and_then(|mut file| {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
     written.map_err(|error| cannot("write", path, &error))
 }
 

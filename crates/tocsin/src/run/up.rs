@@ -21,11 +21,15 @@ pub(super) async fn services(services: &[Service], settings: Settings, name: &st
     let doors = Doors::of(services, &settings).await?;
     let running = Running::start(settings, Clock::system(), doors).await?;
     if services.contains(&Service::Triage)
-        && let Some(key) = running.credentials().bootstrap().await.map_err(|error| Failed::other("the store of keys", &error))?
+        && let Some(key) =
+            running.credentials().bootstrap().await.map_err(|error| Failed::other("the store of keys", &error))?
     {
         // Once, and on standard output only: it is in no log, and only its hash is stored.
         println!("The first key, of an administrator. It is shown this once; keep it safe, and issue others with it:");
         println!("{}", key.secret.expose());
     }
-    running.until(signalled()).await.map_err(|error| Failed::other("the process ended because a part of it failed", &error))
+    running
+        .until(signalled())
+        .await
+        .map_err(|error| Failed::other("the process ended because a part of it failed", &error))
 }

@@ -68,11 +68,7 @@ pub(crate) async fn next_reference(
 
 /// The next number in the series of a country and year. The row stays locked until the transaction ends, so no number
 /// is given twice.
-async fn next_number(
-    transaction: &DatabaseTransaction,
-    vault: &Vault,
-    series: &str,
-) -> Result<u32, TriageError> {
+async fn next_number(transaction: &DatabaseTransaction, vault: &Vault, series: &str) -> Result<u32, TriageError> {
     let series_hash = vault.lookup_hash("series", series);
     let first = counter::ActiveModel { series_hash: Set(series_hash.clone()), last_number: Set(0) };
     counter::Entity::insert(first)

@@ -1,4 +1,4 @@
-//! A raw SMTP client over kept sessions with TCP_NODELAY: command by command, or pipelined (RFC 2920).
+//! A raw SMTP client over kept sessions with `TCP_NODELAY`: command by command, or pipelined (RFC 2920).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,12 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// Sends every message over `sessions` kept sessions and returns how long it took.
-pub(crate) async fn send(address: SocketAddr, sessions: usize, messages: Vec<String>, pipelined: bool) -> Result<Duration> {
+pub(crate) async fn send(
+    address: SocketAddr,
+    sessions: usize,
+    messages: Vec<String>,
+    pipelined: bool,
+) -> Result<Duration> {
     let mut open = Vec::new();
     for _ in 0..sessions {
         open.push(Session::open(address).await?);
@@ -71,7 +76,7 @@ impl Session {
             let mut line = String::new();
             self.stream.read_line(&mut line).await?;
             ensure!(line.starts_with(code), "expected {code}, the server answered {line:?}");
-            if !line.as_bytes().get(3).is_some_and(|byte| *byte == b'-') {
+            if line.as_bytes().get(3).is_none_or(|byte| *byte != b'-') {
                 return Ok(());
             }
         }

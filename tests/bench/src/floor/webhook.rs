@@ -29,14 +29,15 @@ impl BareClient {
         let senders = try_join_all((1..=connections).map(|number| {
             let connector = connector.clone();
             async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            let name = ServerName::try_from(format!("hooks.org-{number:05}.example"))?;
-            let stream = connector.connect(name, stream).await?;
-            let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            tokio::spawn(connection);
-            anyhow::Ok(sender)
-        }}))
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                let name = ServerName::try_from(format!("hooks.org-{number:05}.example"))?;
+                let stream = connector.connect(name, stream).await?;
+                let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+                tokio::spawn(connection);
+                anyhow::Ok(sender)
+            }
+        }))
         .await?;
         Ok(Self { senders })
     }

@@ -64,11 +64,14 @@ impl Alertmanager {
     pub(crate) async fn ring(&mut self, sink: &WebhookSink, routes: usize) -> Result<Duration> {
         self.sent += 1;
         let before = sink.log().count();
-        let alert = serde_json::json!([{ "labels": { "alertname": format!("bench{}", self.sent), "audience": "all" } }]);
+        let alert =
+            serde_json::json!([{ "labels": { "alertname": format!("bench{}", self.sent), "audience": "all" } }]);
         let answer = self.client.post(format!("{}/api/v2/alerts", self.api)).json(&alert).send().await?;
         answer.error_for_status()?;
         let accepted = Instant::now();
-        tokio::time::timeout(START_LIMIT, sink.log().reached(before + routes)).await.context("alertmanager's webhooks")?;
+        tokio::time::timeout(START_LIMIT, sink.log().reached(before + routes))
+            .await
+            .context("alertmanager's webhooks")?;
         let last = sink.log().span().map_or(accepted, |(_, last)| last);
         Ok(last.saturating_duration_since(accepted))
     }

@@ -40,15 +40,18 @@ struct Rounds {
 
 pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
-    let report = fixture_json("scenarios/workshop-detention.json").map_err(|trouble| anyhow::anyhow!("{}", trouble.text()))?
-        ["report"]
+    let report = fixture_json("scenarios/workshop-detention.json")
+        .map_err(|trouble| anyhow::anyhow!("{}", trouble.text()))?["report"]
         .clone();
     let mut all = Rounds::default();
     for round in 1..=rounds {
         eprintln!("S3 round {round} of {rounds}");
         all.commits.push(sqlite::commits_per_second(folder.path(), TIME).await?);
         let sealing = log::append(folder.path(), IN_FLIGHT, TIME).await?;
-        eprintln!("  sealing log: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms", sealing.per_second, sealing.p50_ms, sealing.p99_ms);
+        eprintln!(
+            "  sealing log: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms",
+            sealing.per_second, sealing.p50_ms, sealing.p99_ms
+        );
         all.log.push(sealing.per_second);
         all.log_p99.push(sealing.p99_ms);
         // A fresh installation for each door, so that neither pays for the cases of the other.
@@ -58,7 +61,10 @@ pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
         let bell = Bell::hang(network_of_one_channel(1, "email"), "").await?;
         let over_grpc = grpc(&bell, &report).await?;
         for (door, reached) in [("HTTP", &over_http), ("gRPC", &over_grpc)] {
-            eprintln!("  {door}: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms", reached.per_second, reached.p50_ms, reached.p99_ms);
+            eprintln!(
+                "  {door}: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms",
+                reached.per_second, reached.p50_ms, reached.p99_ms
+            );
         }
         all.http.push(over_http.per_second);
         all.http_p99.push(over_http.p99_ms);
@@ -69,15 +75,16 @@ pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
 }
 
 fn rows(all: &Rounds) -> Vec<Row> {
-    let rate = |what: &str, figures: &[f64], against: &str, reference: &[f64], due: Option<f64>, goal: Option<f64>| Row {
-        scenario: "S3",
-        what: format!("durable accepts over {what}, 1/s"),
-        figure: median(figures),
-        against: against.to_owned(),
-        reference: median(reference),
-        better: Better::More,
-        bound: Bound { due, goal },
-    };
+    let rate =
+        |what: &str, figures: &[f64], against: &str, reference: &[f64], due: Option<f64>, goal: Option<f64>| Row {
+            scenario: "S3",
+            what: format!("durable accepts over {what}, 1/s"),
+            figure: median(figures),
+            against: against.to_owned(),
+            reference: median(reference),
+            better: Better::More,
+            bound: Bound { due, goal },
+        };
     let tail = |what: &str, figures: &[f64]| Row {
         scenario: "S3",
         what: format!("p99 over {what}, ms"),
@@ -126,10 +133,8 @@ async fn grpc(bell: &Bell, report: &Value) -> Result<Reached> {
     in_flight(|| {
         let place = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % GRPC_CONNECTIONS;
         let channel = channels.get(place).cloned();
-        let request = SubmitReportRequest {
-            report: Some(message.clone()),
-            idempotency_key: uuid::Uuid::now_v7().to_string(),
-        };
+        let request =
+            SubmitReportRequest { report: Some(message.clone()), idempotency_key: uuid::Uuid::now_v7().to_string() };
         async move {
             let channel = channel.context("a connection")?;
             IntakeServiceClient::new(channel).submit_report(request).await?;

@@ -13,7 +13,7 @@ use crate::table::{Better, Bound, Row};
 
 const MAILS: usize = 1_000;
 const SESSIONS: usize = 20;
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
     let bell = Bell::hang(network_of_one_channel(MAILS, "email"), "").await?;
@@ -64,5 +64,9 @@ fn rate(time: Duration) -> f64 {
 /// A kept message as it travels: dots at the start of a line doubled, without its last line end.
 fn as_sent(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
-    text.trim_end_matches("\r\n").split("\r\n").map(|line| if line.starts_with('.') { format!(".{line}") } else { line.to_owned() }).collect::<Vec<_>>().join("\r\n")
+    text.trim_end_matches("\r\n")
+        .split("\r\n")
+        .map(|line| if line.starts_with('.') { format!(".{line}") } else { line.to_owned() })
+        .collect::<Vec<_>>()
+        .join("\r\n")
 }

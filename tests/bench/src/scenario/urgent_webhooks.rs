@@ -40,9 +40,11 @@ pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
     let mut floor = BareClient::connect(sink.address(), bell.receivers.authority_pem(), DESTINATIONS).await?;
     floor.post_all(&bodies).await?;
     let plain = WebhookSink::start(None, Duration::ZERO).await?;
-    let mut peer = match Alertmanager::installed() {
-        true => Some(Alertmanager::start(&folder.path().join("peer"), DESTINATIONS, plain.address()).await?),
-        false => None,
+    let mut peer = if Alertmanager::installed() {
+        Some(Alertmanager::start(&folder.path().join("peer"), DESTINATIONS, plain.address()).await?)
+    } else {
+        eprintln!("S1: prometheus-alertmanager is not installed; the peer is left out");
+        None
     };
     if let Some(peer) = &mut peer {
         peer.ring(&plain, DESTINATIONS).await?;
