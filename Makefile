@@ -29,6 +29,7 @@ check: doctor-build ## Formatting, lints with warnings denied, dependency rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	@tests/tools deny
+	cargo fetch --quiet --locked
 	@PATH="$(TOCSIN_TEST_TOOLS)/bin:$$PATH" cargo deny --offline check bans licenses sources
 	@PATH="$(TOCSIN_TEST_TOOLS)/bin:$$PATH" cargo deny check advisories || echo "advisories could not be fetched here: skipped"
 

@@ -44,77 +44,75 @@ async fn no_control_character_reaches_a_header() -> Outcome<()> {
         let expected = if evil == "\n" { 201 } else { 400 };
         ensure_equal(narrative.status, expected, &format!("a narrative with {evil:?}"))?;
     }
-    evil_keys_and_contacts(&attacker.stage).await?;
+    for evil in EVIL {
+        evil_keys(&attacker.stage, evil).await?;
+        evil_contacts(&attacker.stage, evil).await?;
+        evil_organisations(&attacker.stage, evil).await?;
+    }
     evil_in_triage(&attacker).await?;
     attacker.survives().await
 }
 
-async fn evil_keys_and_contacts(stage: &Stage) -> Outcome<()> {
-    let administrator = &stage.cast.administrator;
-    for evil in EVIL {
-        let dirty = |text: &str| format!("{text}{evil}x");
-        for key in [
-            triage::Key {
-                actor_id: dirty("ana"),
-                name: "Ana".into(),
-                roles: vec!["coordinator".into()],
-                ..Default::default()
-            },
-            triage::Key {
-                actor_id: "ana".into(),
-                name: dirty("Ana"),
-                roles: vec!["coordinator".into()],
-                ..Default::default()
-            },
-            triage::Key {
-                actor_id: "ana".into(),
-                name: "Ana".into(),
-                roles: vec![dirty("coordinator")],
-                ..Default::default()
-            },
-        ] {
-            let request = bearing(administrator, triage::IssueKeyRequest { key: Some(key) })?;
-            ensure_invalid(stage.clients.keys.clone().issue_key(request).await, &format!("a key with {evil:?}"))?;
-        }
-        let contact = stage.network.contacts()[0].clone();
-        for (changed, what) in [
-            (notification::Contact { email: dirty("a@org-001.example"), ..contact.clone() }, "e-mail"),
-            (
-                notification::Contact { email: format!("a{evil}@org-001.example"), ..contact.clone() },
-                "e-mail in its middle",
-            ),
-            (notification::Contact { phone: dirty("+447700900001"), ..contact.clone() }, "phone"),
-            (notification::Contact { webhook: dirty("https://hooks.org-001.example/"), ..contact.clone() }, "webhook"),
-            (notification::Contact { webhook_secret: dirty("whsec_"), ..contact.clone() }, "webhook secret"),
-            (notification::Contact { contact_id: dirty("c"), ..contact.clone() }, "contact id"),
-            (notification::Contact { language: dirty("en"), ..contact.clone() }, "language"),
-            (notification::Contact { time_zone: dirty("Etc/GMT+0"), ..contact.clone() }, "time zone"),
-            (notification::Contact { channels: vec![dirty("email")], ..contact.clone() }, "channel"),
-            (notification::Contact { quiet_hours: dirty("22:00-07:00"), ..contact.clone() }, "quiet hours"),
-        ] {
-            let request = bearing(administrator, notification::ImportContactsRequest { contacts: vec![changed] })?;
-            ensure_invalid(
-                stage.clients.contacts.clone().import_contacts(request).await,
-                &format!("{what} with {evil:?}"),
-            )?;
-        }
-        let organisation = stage.network.organisations()[0].clone();
-        for (changed, what) in [
-            (dispatch::Organisation { organisation_id: dirty("org"), ..organisation.clone() }, "organisation id"),
-            (dispatch::Organisation { name: dirty("House"), ..organisation.clone() }, "organisation name"),
-            (dispatch::Organisation { country: dirty("X"), ..organisation.clone() }, "country"),
-            (
-                dispatch::Organisation { contact_ids: vec![dirty("c")], ..organisation.clone() },
-                "contact id of dispatch",
-            ),
-        ] {
-            let request =
-                bearing(administrator, dispatch::ImportOrganisationsRequest { organisations: vec![changed] })?;
-            ensure_invalid(
-                stage.clients.organisations.clone().import_organisations(request).await,
-                &format!("{what} with {evil:?}"),
-            )?;
-        }
+async fn evil_keys(stage: &Stage, evil: &str) -> Outcome<()> {
+    let key = triage::Key {
+        actor_id: "ana".into(),
+        name: "Ana".into(),
+        roles: vec!["coordinator".into()],
+        ..Default::default()
+    };
+    for changed in [
+        triage::Key { actor_id: format!("ana{evil}x"), ..key.clone() },
+        triage::Key { name: format!("Ana{evil}x"), ..key.clone() },
+        triage::Key { roles: vec![format!("coordinator{evil}x")], ..key.clone() },
+        triage::Key { country: format!("X{evil}A"), ..key.clone() },
+    ] {
+        let request = bearing(&stage.cast.administrator, triage::IssueKeyRequest { key: Some(changed) })?;
+        ensure_invalid(stage.clients.keys.clone().issue_key(request).await, &format!("a key with {evil:?}"))?;
+    }
+    Ok(())
+}
+
+async fn evil_contacts(stage: &Stage, evil: &str) -> Outcome<()> {
+    let dirty = |text: &str| format!("{text}{evil}x");
+    let good = stage.network.contacts()[0].clone();
+    let mut changed = Vec::new();
+    let mut with = |what: &'static str, change: &dyn Fn(&mut notification::Contact)| {
+        let mut contact = good.clone();
+        change(&mut contact);
+        changed.push((what, contact));
+    };
+    with("e-mail", &|contact| contact.email = dirty("a@org-001.example"));
+    with("e-mail in its middle", &|contact| contact.email = format!("a{evil}@org-001.example"));
+    with("phone", &|contact| contact.phone = dirty("+447700900001"));
+    with("webhook", &|contact| contact.webhook = dirty("https://hooks.org-001.example/"));
+    with("webhook secret", &|contact| contact.webhook_secret = dirty("whsec_"));
+    with("contact id", &|contact| contact.contact_id = dirty("c"));
+    with("organisation id", &|contact| contact.organisation_id = dirty("org"));
+    with("language", &|contact| contact.language = dirty("en"));
+    with("time zone", &|contact| contact.time_zone = dirty("Etc/GMT+0"));
+    with("channel", &|contact| contact.channels = vec![dirty("email")]);
+    with("quiet hours", &|contact| contact.quiet_hours = dirty("22:00-07:00"));
+    for (what, contact) in changed {
+        let request = notification::ImportContactsRequest { contacts: vec![contact] };
+        let answer = stage.clients.contacts.clone().import_contacts(bearing(&stage.cast.administrator, request)?).await;
+        ensure_invalid(answer, &format!("{what} with {evil:?}"))?;
+    }
+    Ok(())
+}
+
+async fn evil_organisations(stage: &Stage, evil: &str) -> Outcome<()> {
+    let dirty = |text: &str| format!("{text}{evil}x");
+    let good = stage.network.organisations()[0].clone();
+    for (changed, what) in [
+        (dispatch::Organisation { organisation_id: dirty("org"), ..good.clone() }, "organisation id"),
+        (dispatch::Organisation { name: dirty("House"), ..good.clone() }, "organisation name"),
+        (dispatch::Organisation { country: dirty("X"), ..good.clone() }, "country"),
+        (dispatch::Organisation { contact_ids: vec![dirty("c")], ..good.clone() }, "contact id of dispatch"),
+    ] {
+        let request = dispatch::ImportOrganisationsRequest { organisations: vec![changed] };
+        let request = bearing(&stage.cast.administrator, request)?;
+        let answer = stage.clients.organisations.clone().import_organisations(request).await;
+        ensure_invalid(answer, &format!("{what} with {evil:?}"))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use tocsin_proto::intake::v1::{AddMessageRequest, GetReportRequest};
 use tocsin_proto::notification::v1 as notification;
 use tocsin_proto::triage::v1 as triage;
 use tocsin_tests::Outcome;
-use tocsin_tests::cast::issue;
+use tocsin_tests::cast::{delegate, issue};
 use tocsin_tests::clients::bearing;
 use tocsin_tests::process::wait_until;
 use tocsin_tests::stage::Stage;
@@ -125,97 +125,65 @@ async fn keys_open_what_their_role_may_and_nothing_longer() -> Outcome<()> {
     attacker.survives().await
 }
 
+/// How a verb answers to somebody's key.
+macro_rules! code_of {
+    ($client:expr, $verb:ident, $secret:expr, $message:expr) => {
+        $client.clone().$verb(bearing($secret, $message)?).await.err().map(|status| status.code())
+    };
+}
+
 /// Each verb with the key of somebody whose role may not.
 async fn wrong_roles(stage: &Stage, office: &Office<'_>) -> Outcome<()> {
-    let cast = &stage.cast;
-    let member =
-        tocsin_tests::cast::delegate(&stage.clients, &cast.administrator, "org-001", "signatory_delegate").await?;
-    let its = || office.case.clone();
-    let mut cases = stage.clients.cases.clone();
-    let mut keys = stage.clients.keys.clone();
-    let mut denied: Vec<(&str, Option<Code>)> = Vec::new();
-    macro_rules! try_verb {
-        ($what:literal, $client:expr, $verb:ident, $secret:expr, $message:expr) => {
-            denied.push(($what, $client.$verb(bearing($secret, $message)?).await.err().map(|status| status.code())))
-        };
-    }
-    try_verb!("a member lists cases", cases, list_cases, &member, triage::ListCasesRequest::default());
-    try_verb!("a member reads a case", cases, get_case, &member, triage::GetCaseRequest { case: its() });
-    try_verb!(
-        "the administrator reads a case",
-        cases,
-        get_case,
-        &cast.administrator,
-        triage::GetCaseRequest { case: its() }
-    );
-    try_verb!(
-        "a verifier acknowledges",
-        cases,
-        acknowledge_case,
-        &cast.verifier,
-        triage::AcknowledgeCaseRequest { case: its() }
-    );
-    try_verb!(
-        "an approver drafts",
-        cases,
-        draft_alert,
-        &cast.approvers[0],
-        triage::DraftAlertRequest { case: its(), draft: None }
-    );
-    try_verb!(
-        "a verifier approves",
-        cases,
-        approve_alert,
-        &cast.verifier,
-        triage::ApproveAlertRequest { case: its(), draft_version: 1 }
-    );
-    try_verb!(
-        "the coordinator approves",
-        cases,
-        approve_alert,
-        &cast.coordinator,
-        triage::ApproveAlertRequest { case: its(), draft_version: 1 }
-    );
-    try_verb!(
-        "the administrator releases",
-        cases,
-        release_alert,
-        &cast.administrator,
-        triage::ReleaseAlertRequest { case: its(), drill: false }
-    );
-    try_verb!(
-        "a member stops",
-        cases,
-        stop_case,
-        &member,
-        triage::StopCaseRequest { case: its(), reason: "no".into() }
-    );
-    try_verb!("the coordinator issues keys", keys, issue_key, &cast.coordinator, triage::IssueKeyRequest { key: None });
-    try_verb!("a member lists keys", keys, list_keys, &member, triage::ListKeysRequest::default());
-    try_verb!("a verifier revokes", keys, revoke_key, &cast.verifier, triage::RevokeKeyRequest { key_id: "x".into() });
-    let mut organisations = stage.clients.organisations.clone();
-    let mut alerts = stage.clients.alerts.clone();
-    let mut contacts = stage.clients.contacts.clone();
-    let mut notices = stage.clients.notices.clone();
-    try_verb!(
-        "a member imports",
-        organisations,
-        import_organisations,
-        &member,
-        dispatch::ImportOrganisationsRequest::default()
-    );
-    try_verb!("a member previews", alerts, preview_audience, &member, dispatch::PreviewAudienceRequest::default());
-    try_verb!("a member sees coverage", alerts, get_coverage, &member, dispatch::GetCoverageRequest::default());
-    try_verb!(
-        "a verifier imports contacts",
-        contacts,
-        import_contacts,
-        &cast.verifier,
-        notification::ImportContactsRequest::default()
-    );
-    try_verb!("a member lists notices", notices, list_notices, &member, notification::ListNoticesRequest::default());
-    let wrong: Vec<_> = denied.iter().filter(|(_, code)| *code != Some(Code::PermissionDenied)).collect();
+    let member = delegate(&stage.clients, &stage.cast.administrator, "org-001", "signatory_delegate").await?;
+    let codes = [in_triage(stage, &office.case, &member).await?, elsewhere(stage, &member).await?].concat();
+    let wrong: Vec<_> = codes.iter().filter(|(_, code)| *code != Some(Code::PermissionDenied)).collect();
     ensure(wrong.is_empty(), || format!("not PERMISSION_DENIED: {wrong:?}"))
+}
+
+type Codes = Vec<(&'static str, Option<Code>)>;
+
+async fn in_triage(stage: &Stage, case: &str, member: &str) -> Outcome<Codes> {
+    let (cases, office, people) = (&stage.clients.cases, &stage.clients.keys, &stage.cast);
+    let case = || case.to_owned();
+    let list = triage::ListCasesRequest::default();
+    let get = || triage::GetCaseRequest { case: case() };
+    let approve = || triage::ApproveAlertRequest { case: case(), draft_version: 1 };
+    let acknowledge = triage::AcknowledgeCaseRequest { case: case() };
+    let draft = triage::DraftAlertRequest { case: case(), draft: None };
+    let release = triage::ReleaseAlertRequest { case: case(), drill: false };
+    let stop = triage::StopCaseRequest { case: case(), reason: "no".into() };
+    let issue = triage::IssueKeyRequest { key: None };
+    let revoke = triage::RevokeKeyRequest { key_id: "x".into() };
+    Ok(vec![
+        ("a member lists cases", code_of!(cases, list_cases, member, list)),
+        ("a member reads a case", code_of!(cases, get_case, member, get())),
+        ("the administrator reads a case", code_of!(cases, get_case, &people.administrator, get())),
+        ("a verifier acknowledges", code_of!(cases, acknowledge_case, &people.verifier, acknowledge)),
+        ("an approver drafts", code_of!(cases, draft_alert, &people.approvers[0], draft)),
+        ("a verifier approves", code_of!(cases, approve_alert, &people.verifier, approve())),
+        ("the coordinator approves", code_of!(cases, approve_alert, &people.coordinator, approve())),
+        ("the administrator releases", code_of!(cases, release_alert, &people.administrator, release)),
+        ("a member stops", code_of!(cases, stop_case, member, stop)),
+        ("the coordinator issues keys", code_of!(office, issue_key, &people.coordinator, issue)),
+        ("a member lists keys", code_of!(office, list_keys, member, triage::ListKeysRequest::default())),
+        ("a verifier revokes", code_of!(office, revoke_key, &people.verifier, revoke)),
+    ])
+}
+
+async fn elsewhere(stage: &Stage, member: &str) -> Outcome<Codes> {
+    let (clients, verifier) = (&stage.clients, &stage.cast.verifier);
+    let import = dispatch::ImportOrganisationsRequest::default();
+    let preview = dispatch::PreviewAudienceRequest::default();
+    let coverage = dispatch::GetCoverageRequest::default();
+    let contacts = notification::ImportContactsRequest::default();
+    let notices = notification::ListNoticesRequest::default();
+    Ok(vec![
+        ("a member imports", code_of!(clients.organisations, import_organisations, member, import)),
+        ("a member previews", code_of!(clients.alerts, preview_audience, member, preview)),
+        ("a member sees coverage", code_of!(clients.alerts, get_coverage, member, coverage)),
+        ("a verifier imports contacts", code_of!(clients.contacts, import_contacts, verifier, contacts)),
+        ("a member lists notices", code_of!(clients.notices, list_notices, member, notices)),
+    ])
 }
 
 /// Names, pages and cursors that no client of ours would send.
