@@ -130,7 +130,7 @@ fn release_by(scenario: &Value) -> Option<String> {
 
 /// When answers are due, if the alert leaves at `released`.
 pub(crate) fn deadline(scenario: &Value, priority: &str, released: DateTime<Utc>) -> DateTime<Utc> {
-    let date = adversary_date(scenario).map(|(_, at)| at.to_utc());
+    let date = adversary_date(scenario).map(|(_, at)| at.to_utc()).filter(|date| *date > released);
     let hours = match priority {
         "p1" => 4,
         "p2" => 24,

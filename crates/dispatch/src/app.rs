@@ -21,6 +21,7 @@ use crate::config::DispatchConfig;
 use crate::consume::Events;
 use crate::content::Contents;
 use crate::dispatch::{Dispatch, Shared};
+use crate::expiry;
 use crate::feed::tail::{Tail, TailReader};
 use crate::http;
 use crate::migration::Migrator;
@@ -40,7 +41,7 @@ pub struct App {
 
 impl App {
     /// Opens and migrates the database, loads or makes the key files `dispatch.key` and `dispatch-token.key` in the data
-    /// folder, and records the public key for triage if it was never said.
+    /// folder, and says the public key to triage.
     pub async fn build(parts: Parts) -> Result<Self, StartError> {
         let config: DispatchConfig = parts.settings.section("dispatch")?;
         config.check().map_err(|error| {
@@ -76,6 +77,7 @@ impl App {
         let mut tasks = Tasks::new(grace);
         tasks.spawn("dispatch feed tail", self.tail.run(Shared::clone(&self.dispatch), shutdown.clone()));
         tasks.spawn("dispatch feed trim", run_trim(Shared::clone(&self.dispatch), shutdown.clone()));
+        tasks.spawn("dispatch consent expiry", expiry::run(Shared::clone(&self.dispatch), shutdown.clone()));
         let doors = Doors {
             routes: api::routes(&self.dispatch, &shutdown),
             router: http::router(&self.dispatch, &shutdown),
@@ -93,18 +95,13 @@ fn load_keys(folder: &Path) -> Result<(SealingKeyPair, LocalKeys), SealError> {
     Ok((pair, keys))
 }
 
-/// Says the public key once: the row that remembers it is committed with the event.
+/// Says the public key at every start, so that triage learns it again when its database was made anew.
 async fn publish_key(dispatch: &Dispatch) -> Result<(), DbErr> {
-    let owner = Service::Dispatch.as_str();
     let key = dispatch.contents.public();
-    let transaction = dispatch.database.begin().await?;
-    if store::keys::find(&transaction, owner).await?.is_some_and(|said| said == *key) {
-        return transaction.rollback().await;
-    }
     let now = dispatch.clock.now();
     let message = KeyPublished { key: Some(key.into()), published_at: Some(timestamp(now)) };
     let event = OutgoingEvent::new(&DISPATCH_KEY_PUBLISHED, Lane::Normal, key.id.clone(), to_ms(now), &message, now);
-    store::keys::put(&transaction, owner, key, to_ms(now)).await?;
+    let transaction = dispatch.database.begin().await?;
     dispatch.outbox.record(&transaction, &[event]).await?;
     transaction.commit().await?;
     dispatch.outbox.wake();

@@ -12,9 +12,9 @@ use crate::response::Response;
 pub(crate) struct Counts {
     /// All notices, those suppressed or deferred included.
     pub(crate) notices: u32,
-    /// Distinct contacts among them.
+    /// Distinct contacts among them; an organisation without one adds none.
     pub(crate) contacts: u32,
-    /// Notices by channel; `none` is the channel of contacts left without one.
+    /// Notices by channel; `none` is the channel of contacts left without one, and of organisations without a contact.
     pub(crate) by_channel: BTreeMap<String, u32>,
     /// Notices by state.
     pub(crate) by_state: BTreeMap<String, u32>,
@@ -33,7 +33,9 @@ pub(crate) fn count(notices: &[notice_progress::Model]) -> Counts {
         add_one(&mut counts.by_channel, &notice.channel);
         add_one(&mut counts.by_state, &notice.state);
         add_one(counts.by_state_of_channel.entry(notice.channel.clone()).or_default(), &notice.state);
-        languages.insert(notice.contact_id.as_str(), notice.language.as_str());
+        if !notice.contact_id.is_empty() {
+            languages.insert(notice.contact_id.as_str(), notice.language.as_str());
+        }
     }
     counts.contacts = u32::try_from(languages.len()).unwrap_or(u32::MAX);
     for language in languages.into_values().filter(|language| !language.is_empty()) {
@@ -114,12 +116,13 @@ mod tests {
             notice("c1", "email", NoticeState::Delivered, ""),
             notice("c1", "sms", NoticeState::Queued, ""),
             notice("c2", "none", NoticeState::SuppressedUnsafe, ""),
+            notice("", "none", NoticeState::RejectedPermanent, "Noor"),
         ];
         let counts = count(&notices);
-        assert_eq!((counts.notices, counts.contacts), (3, 2));
+        assert_eq!((counts.notices, counts.contacts), (4, 2));
         let pairs = |map: &BTreeMap<String, u32>| map.iter().map(|(key, n)| format!("{key} {n}")).collect::<Vec<_>>();
-        assert_eq!(pairs(&counts.by_channel), ["email 1", "none 1", "sms 1"]);
-        assert_eq!(pairs(&counts.by_state), ["delivered 1", "queued 1", "suppressed_unsafe 1"]);
+        assert_eq!(pairs(&counts.by_channel), ["email 1", "none 2", "sms 1"]);
+        assert_eq!(pairs(&counts.by_state), ["delivered 1", "queued 1", "rejected_permanent 1", "suppressed_unsafe 1"]);
         assert_eq!(pairs(&counts.contacts_by_language), ["ar 1", "en 1"]);
         assert_eq!(counts.by_state_of_channel.len(), 3);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost_types::Timestamp;
 use tocsin_domain::id::OrganisationId;
 use tocsin_domain::priority::{Lane as DomainLane, Priority};
-use tocsin_domain::reference::{Reference, ShortCode};
+use tocsin_domain::reference::{Reference, ShortCode, ShortCodeError};
 use tocsin_domain::role::Role;
 use tocsin_platform::clock::{Clock, from_ms};
 use tocsin_platform::credentials::{Credentials, Principal};
@@ -93,8 +93,14 @@ impl Dispatch {
         if given.parse::<Reference>().is_ok() {
             return Ok(AlertName::ReferenceMac(self.reference_mac(given)));
         }
+        if given.parse::<ShortCode>() == Err(ShortCodeError::Check) {
+            return Err(Failure::invalid("ALERT_NAME", "this short code has a typing error").field(
+                "alert",
+                "compare it with the message, and check the last character: it does not fit the others",
+            ));
+        }
         Err(Failure::invalid("ALERT_NAME", "this names no alert")
-            .field("alert", "give an id (UUID), a short code such as A7F3-K2C, or a reference such as XA-2026-0114"))
+            .field("alert", "give an id (UUID), a short code such as A7F3-K2W, or a reference such as XA-2026-0114"))
     }
 
     /// The keyed hash of a reference without its revision, because an update keeps the reference.

@@ -48,6 +48,8 @@ pub(crate) mod alert {
         pub(crate) released_at_ms: i64,
         pub(crate) deadline_at_ms: i64,
         pub(crate) drill: bool,
+        /// When the first consent on which it relies expires; empty when none does. From then on nobody reads its texts.
+        pub(crate) consent_expires_at_ms: Option<i64>,
         pub(crate) state: String,
         pub(crate) withdrawn_reason: String,
         pub(crate) withdrawn_at_ms: Option<i64>,
@@ -115,7 +117,8 @@ pub(crate) mod feed_state {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// How far one notice has come, as notification told it.
+/// How far one notice has come, as notification told it. For an organisation without a contact dispatch itself writes a
+/// row with an empty contact, so that coverage shows who must be reached by hand.
 pub(crate) mod notice_progress {
     use sea_orm::entity::prelude::*;
 
@@ -142,7 +145,7 @@ pub(crate) mod notice_progress {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The newest public sealing key of a service. The row of dispatch itself says that its key has been published.
+/// The newest public sealing key of another service.
 pub(crate) mod sealing_key {
     use sea_orm::entity::prelude::*;
 

@@ -8,12 +8,14 @@ mod consume;
 mod http;
 
 mod coverage;
+mod expiry;
 mod feed;
 mod network;
 mod register;
 mod respond;
 mod response;
 mod view;
+mod withdraw;
 
 mod content;
 mod dispatch;
@@ -29,4 +31,5 @@ mod tests;
 
 pub use app::App;
 pub use config::{DispatchConfig, SettingOutOfRange};
+pub use feed::renew_feed_epoch;
 pub use migration::Migrator;

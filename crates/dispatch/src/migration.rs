@@ -9,6 +9,8 @@ use sea_orm_migration::schema::{
 };
 use tocsin_platform::database::platform_migrations;
 
+use crate::feed::cursor::new_epoch;
+
 /// Every migration of dispatch's database.
 pub struct Migrator;
 
@@ -77,6 +79,7 @@ async fn create_alerts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer("released_at_ms"))
         .col(big_integer("deadline_at_ms"))
         .col(boolean("drill"))
+        .col(big_integer_null("consent_expires_at_ms"))
         .col(string("state"))
         .col(string("withdrawn_reason"))
         .col(big_integer_null("withdrawn_at_ms"))
@@ -88,6 +91,8 @@ async fn create_alerts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     manager.create_table(table).await?;
     manager.create_index(index("alerts_feed_position", "alerts", &["feed_position"]).unique().to_owned()).await?;
+    let due = index("alerts_consent_expiry", "alerts", &["state", "consent_expires_at_ms"]);
+    manager.create_index(due).await?;
     manager.create_index(index("alerts_short_code", "alerts", &["short_code"])).await?;
     manager.create_index(index("alerts_reference_mac", "alerts", &["reference_mac"])).await
 }
@@ -119,8 +124,8 @@ async fn create_feed_state(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer("network_version"))
         .to_owned();
     manager.create_table(table).await?;
-    let epoch = hex::encode(rand::random::<[u8; 4]>());
-    // The epoch is eight hexadecimal digits made on the line above, so it can stand in the statement as it is.
+    let epoch = new_epoch();
+    // The epoch is eight hexadecimal digits made by `new_epoch`, so it can stand in the statement as it is.
     let first = format!(
         "INSERT INTO feed_state (id, epoch, position, trimmed_to, network_version) VALUES (1, '{epoch}', 0, 0, 0)"
     );

@@ -6,7 +6,7 @@ use tocsin_domain::codes::Ask;
 use tocsin_domain::id::OrganisationId;
 use tocsin_platform::clock::{from_ms, to_ms};
 use tocsin_platform::outbox::OutgoingEvent;
-use tocsin_proto::catalogue::{NOTICES_WITHDRAWN, RESPONSE_RECORDED};
+use tocsin_proto::catalogue::{Lane, NOTICES_WITHDRAWN, RESPONSE_RECORDED};
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::event::v1::{NoticesWithdrawn, ResponseRecorded};
 
@@ -15,7 +15,7 @@ use crate::entity::{alert, recipient};
 use crate::error::DispatchError;
 use crate::response::{Decision, Response, decide};
 use crate::store;
-use crate::store::alerts::{AlertName, WITHDRAWN};
+use crate::store::alerts::{AlertName, is_over};
 
 /// What is recorded now.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) async fn respond(
     let asks: Vec<Ask> = content.asks.iter().filter_map(|ask| ask.parse().ok()).collect();
     let current = recipient.response.parse().ok();
     let now = dispatch.clock.now();
-    let withdrawn = alert.state == WITHDRAWN;
+    let withdrawn = is_over(&alert, to_ms(now));
     // An update asks again: the same answer to a newer revision counts, because it stops the notices of that revision.
     let stale = !withdrawn && recipient.responded_revision < alert.content_revision;
     match decide(current, given, &asks, withdrawn)? {
@@ -87,7 +87,8 @@ async fn record(
             reason: Response::Acknowledged.to_string(),
             at: Some(timestamp(now)),
         };
-        outgoing.push(OutgoingEvent::new(&NOTICES_WITHDRAWN, lane, aggregate, version, &withdrawn, now));
+        // Stopping must overtake sending.
+        outgoing.push(OutgoingEvent::new(&NOTICES_WITHDRAWN, Lane::Urgent, aggregate, version, &withdrawn, now));
     }
     dispatch.outbox.record(transaction, &outgoing).await?;
     Ok(())

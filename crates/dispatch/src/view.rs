@@ -1,4 +1,4 @@
-//! An alert as its readers see it: reviewed texts only, and none once it is withdrawn.
+//! An alert as its readers see it: reviewed texts only, and none once it is withdrawn or its consent has expired.
 
 use serde_json::{Value, json};
 use tocsin_domain::codes::Translation;
@@ -8,14 +8,14 @@ use tocsin_proto::dispatch::v1::Alert;
 use tocsin_proto::event::v1::AlertContent;
 
 use crate::entity::alert;
-use crate::store::alerts::WITHDRAWN;
+use crate::store::alerts::is_over;
 
-/// What a reader with access to the content sees.
-pub(crate) fn full(row: &alert::Model, content: &AlertContent) -> Alert {
+/// What a reader with access to the content sees now.
+pub(crate) fn full(row: &alert::Model, content: &AlertContent, now_ms: i64) -> Alert {
     let mut alert = outline(row);
     alert.reference.clone_from(&content.reference);
     alert.track.clone_from(&content.track);
-    if row.state == WITHDRAWN {
+    if is_over(row, now_ms) {
         return alert;
     }
     alert.asks.clone_from(&content.asks);

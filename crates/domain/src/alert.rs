@@ -93,6 +93,8 @@ pub struct Draft {
 
 const HEADLINE_CHARS_MAX: usize = 200;
 const BODY_CHARS_MAX: usize = 20_000;
+/// All texts together; sealed and with everything around them they still fit into one event.
+const TEXTS_BYTES_MAX: usize = 256 * 1024;
 const NAME_CHARS_MAX: usize = 200;
 const LIST_ENTRIES_MAX: usize = 50;
 const NAMED_PARTNERS_MAX: usize = 1_000;
@@ -115,6 +117,11 @@ impl Draft {
         check_list("named_partners", &self.named_partners, NAMED_PARTNERS_MAX, &mut violations);
         if self.texts.len() > LIST_ENTRIES_MAX {
             violations.push(FieldViolation::new("texts", format!("at most {LIST_ENTRIES_MAX} languages are allowed")));
+        }
+        let bytes: usize = self.texts.values().map(|text| text.headline.len().saturating_add(text.body.len())).sum();
+        if bytes > TEXTS_BYTES_MAX {
+            let says = format!("all headlines and bodies together may hold at most {TEXTS_BYTES_MAX} bytes");
+            violations.push(FieldViolation::new("texts", says));
         }
         if self.sign_on_hours.is_some_and(|hours| hours > SIGN_ON_HOURS_MAX) {
             violations.push(FieldViolation::new("sign_on_hours", format!("at most {SIGN_ON_HOURS_MAX} are allowed")));
@@ -190,7 +197,7 @@ impl DeadlineHours {
 }
 
 /// The deadline that a notice names: release plus the sign-on window, else the adversary's date, else release plus the
-/// hours of the priority; and never after the adversary's date.
+/// hours of the priority; and never after the adversary's date. A date that has passed binds nothing any more.
 pub fn deadline(
     released_at: DateTime<Utc>,
     sign_on_hours: Option<u32>,
@@ -199,7 +206,7 @@ pub fn deadline(
     hours: &DeadlineHours,
 ) -> DateTime<Utc> {
     let after = |hours: u32| later(released_at, hours.saturating_mul(60));
-    let date = adversary_date.map(|at| at.to_utc());
+    let date = adversary_date.map(|at| at.to_utc()).filter(|date| *date > released_at);
     match (sign_on_hours, date) {
         (Some(window), Some(date)) => after(window).min(date),
         (Some(window), None) => after(window),
@@ -256,6 +263,25 @@ mod tests {
         english.body = " ".to_owned();
         let fields: Vec<_> = draft.violations().into_iter().map(|violation| violation.field).collect();
         assert_eq!(fields, ["addressees[1].name", "texts.en.headline", "texts.en.body"]);
+    }
+
+    #[test]
+    fn all_texts_together_are_bounded() {
+        let mut draft = scenario_draft(include_str!("../../../fixtures/scenarios/dam-eviction.json"));
+        draft.texts.clear();
+        // Each body is within its own limit: 20,000 characters of three bytes, four of them are 240,000 bytes.
+        let languages = ["am", "bn", "hi", "ne", "th"];
+        let text =
+            AlertText { headline: "h".to_owned(), body: "ก".repeat(20_000), translation: Translation::Reviewed };
+        for language in &languages[..4] {
+            draft.texts.insert(language.parse().unwrap(), text.clone());
+        }
+        assert_eq!(draft.violations(), []);
+        draft.texts.insert(languages[4].parse().unwrap(), text);
+        let violations = draft.violations();
+        let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["texts"]);
+        assert!(violations[0].description.contains("262144 bytes"), "{}", violations[0]);
     }
 
     fn scenario_draft(json: &str) -> Draft {

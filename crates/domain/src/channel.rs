@@ -147,15 +147,16 @@ pub fn plan_notices(
         Priority::P1 | Priority::P2 => channels.len(),
         Priority::P3 | Priority::P4 => 1,
     };
-    let first_due_at = first_due_at(contact, priority, now);
-    let planned = |(wait, channel): (i32, Channel)| PlannedNotice {
-        channel,
-        due_at: first_due_at + TimeDelta::seconds(i64::from(next_channel_seconds)) * wait,
-    };
-    let start = channels.iter().take(at_once).map(|channel| planned((0, *channel))).collect();
-    let rest = channels.iter().take(in_all).skip(at_once).copied();
-    let later = (1..).zip(rest).map(planned).collect();
-    NoticePlan { start, later, suppressed: channels.is_empty() }
+    let mut due_at = may_reach_at(contact, priority, now);
+    let start = channels.iter().take(at_once).map(|channel| PlannedNotice { channel: *channel, due_at }).collect();
+    let rest = channels.iter().take(in_all).skip(at_once);
+    let wait = TimeDelta::seconds(i64::from(next_channel_seconds));
+    let later = rest.map(|channel| {
+        // The night may begin between one channel and the next.
+        due_at = may_reach_at(contact, priority, due_at + wait);
+        PlannedNotice { channel: *channel, due_at }
+    });
+    NoticePlan { start, later: later.collect(), suppressed: channels.is_empty() }
 }
 
 /// The contact's channels without repetition; TLP:RED may not pass a telephone company or a third party's server.
@@ -169,12 +170,14 @@ fn allowed_channels(channels: &[Channel], tlp: Tlp) -> Vec<Channel> {
     allowed
 }
 
-fn first_due_at(contact: &ContactChannels<'_>, priority: Priority, now: DateTime<Utc>) -> DateTime<Utc> {
+/// When something due at a moment may reach a contact: then, or when the quiet hours end in which it lies. P1 and P2 to
+/// a contact who allows that are never deferred.
+pub fn may_reach_at(contact: &ContactChannels<'_>, priority: Priority, due_at: DateTime<Utc>) -> DateTime<Utc> {
     let urgent = priority.is_at_least_as_urgent_as(Priority::P2);
     if urgent && contact.urgent_overrides_quiet_hours {
-        return now;
+        return due_at;
     }
-    contact.quiet_hours.and_then(|quiet| quiet_until(quiet, contact.time_zone, now)).unwrap_or(now)
+    contact.quiet_hours.and_then(|quiet| quiet_until(quiet, contact.time_zone, due_at)).unwrap_or(due_at)
 }
 
 #[cfg(test)]
@@ -242,6 +245,26 @@ mod tests {
             let gap = plan.later.first().map(|notice| (notice.due_at - plan.start[0].due_at).num_seconds());
             assert_eq!(gap, (priority == Priority::P2).then_some(90));
         }
+    }
+
+    #[test]
+    fn later_channels_wait_for_the_morning_if_the_night_begins_before_them() {
+        let mut contact = ContactChannels {
+            channels: &[Channel::Email, Channel::Sms, Channel::Webhook],
+            quiet_hours: Some("22:00-07:00".parse().unwrap()),
+            time_zone: Tz::UTC,
+            urgent_overrides_quiet_hours: false,
+        };
+        let now: DateTime<Utc> = "2026-07-06T21:59:00Z".parse().unwrap();
+        let due = |contact: &ContactChannels<'_>| {
+            let plan = plan_notices(contact, Priority::P2, Tlp::Green, 90, now);
+            assert_eq!(plan.start[0].due_at, now);
+            plan.later.iter().map(|notice| (notice.due_at - now).num_seconds()).collect::<Vec<_>>()
+        };
+        let morning = 9 * 3600 + 60;
+        assert_eq!(due(&contact), [morning, morning + 90]);
+        contact.urgent_overrides_quiet_hours = true;
+        assert_eq!(due(&contact), [90, 180]);
     }
 
     fn check(quiet: &str, zone: &str, now: &str, expected: Option<&str>) {

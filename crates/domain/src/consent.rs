@@ -182,13 +182,18 @@ fn shortcoming(
         Some(ConsentGap::Audience)
     } else if record.identity_level < identity_level {
         Some(ConsentGap::IdentityLevel)
-    } else if record.status == ConsentStatus::GrantedWithLimits && !limits_permit(record, scope) {
+    } else if is_limited(record) && !limits_permit(record, scope) {
         Some(ConsentGap::Limits)
     } else if record.status == ConsentStatus::NotAskedUnsafe {
         Some(ConsentGap::NotAskedUnsafe)
     } else {
         None
     }
+}
+
+/// Limits hold whatever the status is called: somebody who wrote them down meant them.
+fn is_limited(record: &ConsentRecord) -> bool {
+    record.status == ConsentStatus::GrantedWithLimits || record.limits.is_some()
 }
 
 fn limits_permit(record: &ConsentRecord, scope: &ReleaseScope<'_>) -> bool {

@@ -48,6 +48,7 @@ pub const fn allowed(role: Role) -> &'static [Action] {
             Action::AskReporter,
             Action::MarkDuplicate,
             Action::SetProvisionalPriority,
+            Action::StopCase,
         ],
         Role::Verifier => {
             &[Action::ListCases, Action::ReadCase, Action::AskReporter, Action::RecordSource, Action::ReadCoverage]
@@ -71,9 +72,14 @@ pub const fn allowed(role: Role) -> &'static [Action] {
             Action::ReadCoverage,
         ],
         Role::IdentityCustodian => &[Action::ListCases, Action::UnlockIdentity],
-        Role::Approver => {
-            &[Action::ListCases, Action::ReadCase, Action::PreviewRelease, Action::Approve, Action::ReadCoverage]
-        }
+        Role::Approver => &[
+            Action::ListCases,
+            Action::ReadCase,
+            Action::PreviewRelease,
+            Action::Approve,
+            Action::StopCase,
+            Action::ReadCoverage,
+        ],
         Role::LanguageReviewer => &[Action::ReviewTranslation],
         Role::SignatoryDelegate => &[Action::SubmitReport, Action::ReadFeed, Action::Respond],
         Role::PartnerDesk => &[Action::ReadFeed, Action::Respond, Action::AnswerReferral],
@@ -93,8 +99,15 @@ mod tests {
         check(Action::Release, &[Role::Coordinator]);
         check(Action::WriteDraft, &[Role::Coordinator]);
         check(Action::RecordSource, &[Role::Verifier, Role::Coordinator]);
+        check(Action::Assess, &[Role::Coordinator]);
+        check(Action::RecordConsent, &[Role::Coordinator]);
         check(Action::UnlockIdentity, &[Role::IdentityCustodian]);
         check(Action::ManageKeys, &[Role::Administrator]);
+    }
+
+    #[test]
+    fn whoever_works_on_a_release_may_stop_it() {
+        check(Action::StopCase, &[Role::DutyOfficer, Role::Coordinator, Role::Approver]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use sea_orm::DbErr;
 use tocsin_platform::clock::Clock;
 use tocsin_platform::database::Database;
 use tocsin_platform::group_commit::GroupCommit;
+use tocsin_platform::http::Check;
 use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
 use tocsin_platform::service::{Doors, Foundation, Parts, StartError};
 use tocsin_proto::catalogue::Service;
@@ -48,7 +49,12 @@ impl App {
 
     /// Serves until shutdown.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
-        let Self { foundation, config, triage_key } = self;
+        let Self { mut foundation, config, triage_key } = self;
+        let key = Arc::clone(&triage_key);
+        foundation.require(Check::new("sealing key", move || {
+            let key = Arc::clone(&key);
+            async move { key.current().await.is_ok() }
+        }));
         let mut tasks = Tasks::new(foundation.settings.limits.drain_time());
         let (database, outbox) = (foundation.database.clone(), foundation.outbox.clone());
         let acceptance = GroupCommit::spawn("intake acceptance", config.group_max, &mut tasks, {

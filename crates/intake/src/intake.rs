@@ -12,7 +12,6 @@ use tocsin_platform::group_commit::{GroupClosed, GroupCommit};
 use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_platform::seal::Receipt;
 use tocsin_platform::seal::ReceiptError;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::accept::{Outcome, Submission, Write};
@@ -20,12 +19,10 @@ use crate::config::IntakeConfig;
 use crate::entity::{idempotency, report};
 use crate::error::{key_reused, sealing_failed};
 use crate::idempotency::{InProgress, Slot};
+use crate::room::Room;
 use crate::slowing::Slowing;
 use crate::store;
 use crate::triage_key::TriageKey;
-
-/// Bytes of a body that one permit stands for.
-const PERMIT_BYTES: usize = 1_024;
 
 /// The group commit that all submissions of one process share.
 pub(crate) type Acceptance = GroupCommit<Submission, Result<Outcome, Failure>>;
@@ -37,8 +34,8 @@ pub(crate) struct Intake {
     pub(crate) database: Database,
     pub(crate) triage_key: Arc<TriageKey>,
     pub(crate) in_progress: InProgress,
+    pub(crate) room: Room,
     slowing: Slowing,
-    bodies: Semaphore,
     acceptance: Acceptance,
 }
 
@@ -57,17 +54,10 @@ impl Intake {
             database,
             triage_key,
             in_progress: InProgress::default(),
+            room: Room::new(config.bodies_in_memory_bytes_max),
             slowing: Slowing::new(Duration::from_millis(config.wrong_receipt_delay_ms)),
-            bodies: Semaphore::new(config.bodies_in_memory_bytes_max / PERMIT_BYTES),
             acceptance,
         }
-    }
-
-    /// Waits until a body of this size may be held in memory. A flood waits in order of arrival; nobody is refused.
-    pub(crate) async fn room_for(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Failure> {
-        let all = self.config.bodies_in_memory_bytes_max / PERMIT_BYTES;
-        let permits = u32::try_from((bytes / PERMIT_BYTES + 1).min(all)).unwrap_or(u32::MAX);
-        self.bodies.acquire_many(permits).await.map_err(|_| Failure::internal("BODY_LIMIT_CLOSED"))
     }
 
     /// Makes a request durable together with its answer and its event, and only then returns the answer: this one, or

@@ -9,6 +9,7 @@ mod store;
 
 mod accept;
 mod idempotency;
+mod room;
 mod slowing;
 mod triage_key;
 

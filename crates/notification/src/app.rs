@@ -22,7 +22,7 @@ use crate::channel::{Gateways, Smarthost, Webhooks};
 use crate::config::NotificationConfig;
 use crate::consume::Handler;
 use crate::contact::Directory;
-use crate::engine::{EngineEnds, engine, past_due, run_dispatcher, run_results};
+use crate::engine::{EngineEnds, engine, past_due, run_dispatcher, run_results, run_withdrawals};
 use crate::migration::Migrator;
 use crate::office::{Office, delete_ended_texts};
 use crate::receipts::{self, RECEIPTS_MAX};
@@ -101,6 +101,7 @@ impl App {
         let (ended, recorder) = mpsc::unbounded_channel();
         tasks.spawn("notification results", run_results(Arc::clone(&office), recorder));
         tasks.spawn("notification dispatcher", run_dispatcher(Arc::clone(&office), ends, ended, shutdown.clone()));
+        tasks.spawn("notification withdrawals", run_withdrawals(Arc::clone(&office), shutdown.clone()));
         tasks.spawn("notification progress", report::run(Arc::clone(&office), progress, shutdown.clone()));
         tasks.spawn("notification upkeep", upkeep(Arc::clone(&office), shutdown.clone()));
         let recording = Arc::clone(&office);

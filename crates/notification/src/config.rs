@@ -195,10 +195,13 @@ impl NotificationConfig {
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(settings.invalid(key, "must be at least 1"));
         }
-        if self.lease_seconds <= self.webhook.total_seconds {
+        let mail_seconds = self.email.command_seconds.saturating_mul(2).saturating_add(self.email.data_seconds);
+        let longest = mail_seconds.max(self.webhook.total_seconds).max(self.sms.answer_seconds);
+        if self.lease_seconds <= longest {
             return Err(settings.invalid(
                 "notification.lease_seconds",
-                "must be longer than notification.webhook.total_seconds, or attempts would be made twice",
+                "must be longer than webhook.total_seconds, than sms.answer_seconds, and than twice \
+                 email.command_seconds and email.data_seconds together, or attempts would be cut off and made twice",
             ));
         }
         if !self.phone_prefixes.iter().all(|prefix| is_phone_prefix(prefix)) {
@@ -272,14 +275,15 @@ mod tests {
     #[test]
     fn the_defaults_are_good() {
         let config = read("").unwrap();
-        assert_eq!((config.slots, config.lease_seconds, config.next_channel_seconds), (320, 30, 90));
+        assert_eq!((config.slots, config.lease_seconds, config.next_channel_seconds), (320, 150, 90));
         assert!(config.sms.gateways.is_empty());
     }
 
     #[test]
     fn what_would_leak_or_stall_is_refused_by_its_key() {
         check("slots = 0", "notification.slots");
-        check("lease_seconds = 10", "notification.lease_seconds");
+        check("lease_seconds = 120", "notification.lease_seconds");
+        assert!(read("lease_seconds = 121").is_ok());
         check("phone_prefixes = [\"44\"]", "notification.phone_prefixes");
         check("[notification.email]\nhost = \"mail.example\"\ntls = \"none\"", "notification.email.tls");
         check("[notification.email]\nfrom = \"nobody\"", "notification.email.from");

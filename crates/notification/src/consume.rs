@@ -31,7 +31,7 @@ use crate::handover;
 use crate::office::{Office, insert_bulletin, insert_notices};
 use crate::render::BulletinKind;
 use crate::report::progress;
-use crate::store::withdraw_notices;
+use crate::store::{serialise_bulletin, withdraw_notices};
 
 /// How long a page may still be sent after the answer was due.
 const PAGE_OPEN_HOURS: i64 = 24;
@@ -97,6 +97,7 @@ impl Handler {
         let office = &self.office;
         let now = office.clock.now();
         let (row, batch_id, asked) = decode_request(message, office, to_ms(now))?;
+        serialise_bulletin(transaction, row.bulletin_id).await?;
         let bulletin = self.kept(row)?;
         let (withdrawn, superseded) = self.earlier_news(transaction, &bulletin).await?;
         let ids: Vec<String> = asked.iter().map(|one| one.contact_id.clone()).collect();
@@ -193,9 +194,10 @@ impl Handler {
         // Taken before the rows are written, so that our view of the lease never outlasts theirs.
         let lease_ends = Instant::now() + Duration::from_secs(office.config.lease_seconds.into());
         let lease_ends_ms = now_ms + i64::from(office.config.lease_seconds) * 1000;
+        let lane = notices.first().map_or(0, |one| one.lane);
         let due = notices.iter_mut().filter(|one| one.next_at_ms.is_some_and(|at| at <= now_ms));
         let mut leased = HashSet::new();
-        for one in due.take(office.engine.room()) {
+        for one in due.take(office.engine.room(lane)) {
             one.next_at_ms = Some(lease_ends_ms);
             one.lease_owner = Some(office.engine.owner);
             leased.insert(one.notice_id);
@@ -230,6 +232,7 @@ impl Handler {
             reason: message.reason,
         };
         let now_ms = self.office.clock.now_ms();
+        serialise_bulletin(transaction, withdrawn.bulletin_id).await?;
         record_tombstone(transaction, &withdrawn, now_ms).await?;
         withdraw_notices(transaction, &withdrawn, now_ms).await?;
         Ok(vec![AfterCommit::Withdraw(withdrawn)])
@@ -334,7 +337,9 @@ fn decode_request(
         Some(at) => Some(from_timestamp(Some(at)).ok_or_else(|| fault("consent_expires_at"))?),
     };
     let open_for = TimeDelta::hours(office.config.expire_after_hours.into());
-    let expires_at = deadline.checked_add_signed(open_for).unwrap_or(deadline);
+    // An adversary's date that has passed already ends the deadline, not the need to be told.
+    let latest = deadline.max(released_at);
+    let expires_at = latest.checked_add_signed(open_for).unwrap_or(latest);
     let coordinator = message.coordinator.unwrap_or_default();
     let row = bulletin::Model {
         bulletin_id: parse_id("alert_id", &message.alert_id)?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use tocsin_domain::language::Language;
 use tocsin_platform::clock::Clock;
 use tocsin_platform::database::Database;
 use tocsin_platform::lifecycle::Waker;
@@ -43,9 +44,9 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// The page on which one press acknowledges; none without a token.
-    pub(crate) fn acknowledge_url(&self, token: &str) -> Option<String> {
-        (!token.is_empty()).then(|| format!("{}/acknowledge/{token}", self.public_url))
+    /// The page on which one press acknowledges, in the reader's language; none without a token.
+    pub(crate) fn acknowledge_url(&self, token: &str, reader: Language) -> Option<String> {
+        (!token.is_empty()).then(|| format!("{}/acknowledge/{token}?lang={reader}", self.public_url))
     }
 
     /// A bulletin from memory, or from its row.

@@ -1,7 +1,10 @@
 //! Set-based changes of notices, the same for SQLite and PostgreSQL.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, Statement, Value};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, ExprTrait,
+    QueryFilter, Statement, Value,
+};
 use tocsin_domain::notice::NoticeState;
 use uuid::Uuid;
 
@@ -72,6 +75,18 @@ pub(crate) async fn update_notices<C: ConnectionTrait>(connection: &C, changes: 
     Ok(())
 }
 
+/// Waits until no other process's transaction deals with this bulletin, and keeps others waiting until this one ends.
+/// Requests and withdrawals that passed each by would not see each other's rows.
+pub(crate) async fn serialise_bulletin(transaction: &DatabaseTransaction, bulletin_id: Uuid) -> Result<(), DbErr> {
+    // The one writer of SQLite serialises everything.
+    if transaction.get_database_backend() != DatabaseBackend::Postgres {
+        return Ok(());
+    }
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [bulletin_id.to_string().into()]);
+    transaction.execute_raw(statement).await.map(|_| ())
+}
+
 /// Ends what is queued and covered; what is in flight is marked, so that it is not repeated.
 pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
     connection: &C,
@@ -86,10 +101,10 @@ pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
     if !withdrawn.organisation_id.is_empty() {
         covered = covered.add(Column::OrganisationId.eq(withdrawn.organisation_id.as_str()));
     }
+    // All are marked, and thereby locked: a claim between the two statements would slip past both.
     notice::Entity::update_many()
         .col_expr(Column::WithdrawnReason, Expr::value(withdrawn.reason.as_str()))
         .filter(covered.clone())
-        .filter(Column::LeaseOwner.is_not_null())
         .exec(connection)
         .await?;
     notice::Entity::update_many()

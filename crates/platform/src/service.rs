@@ -101,6 +101,7 @@ pub struct Foundation {
     pub peers: Peers,
     grpc: TcpListener,
     http: TcpListener,
+    checks: Vec<Check>,
 }
 
 /// What a service adds to its foundation.
@@ -132,7 +133,13 @@ impl Foundation {
             peers: parts.peers,
             grpc: parts.grpc,
             http: parts.http,
+            checks: Vec::new(),
         })
+    }
+
+    /// Adds something without which this service cannot do its work.
+    pub fn require(&mut self, check: Check) {
+        self.checks.push(check);
     }
 
     /// The folder for the service's key files.
@@ -141,7 +148,7 @@ impl Foundation {
     }
 
     /// Runs relay, consumer, doors and the service's own tasks until the drain, or until one of them dies.
-    pub async fn run(self, doors: Doors, shutdown: Shutdown) -> Result<(), LifecycleError> {
+    pub async fn run(mut self, doors: Doors, shutdown: Shutdown) -> Result<(), LifecycleError> {
         let (service, mut tasks) = (self.service, doors.tasks);
         let limits = self.settings.limits;
         let tls = self.settings.services.of(service).tls.clone();
@@ -166,10 +173,11 @@ impl Foundation {
         tasks.run_until(shutdown).await
     }
 
-    /// A service is ready while its own database answers. The bus may be away: the outbox holds what is accepted.
-    fn readiness(&self) -> Vec<Check> {
+    /// A service is ready while its own database answers and it has what it requires. The bus may be away: the outbox holds what is accepted.
+    fn readiness(&mut self) -> Vec<Check> {
         let (database, credentials) = (self.database.clone(), self.credentials.clone());
-        vec![
+        let mut checks = std::mem::take(&mut self.checks);
+        checks.extend([
             Check::new("database", move || {
                 let database = database.clone();
                 async move { database.ping().await.is_ok() }
@@ -178,6 +186,7 @@ impl Foundation {
                 let credentials = credentials.clone();
                 async move { credentials.database().ping().await.is_ok() }
             }),
-        ]
+        ]);
+        checks
     }
 }

@@ -24,6 +24,9 @@ const ESCALATIONS_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the age of key pairs is looked at, at least.
 const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How often it is looked whether messages wait for nothing and keys are past their time, at least.
+const ORDER_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The triage service, built and not yet running.
 pub struct App {
     foundation: Foundation,
@@ -33,7 +36,7 @@ pub struct App {
 }
 
 impl App {
-    /// Opens database and key store, and makes and says the first sealing key if there is none.
+    /// Opens database and key store, makes the first sealing key if there is none, and says the current one.
     pub async fn build(parts: Parts) -> Result<Self, StartError> {
         let config = TriageConfig::read(&parts.settings)?;
         let foundation = Foundation::lay::<Migrator>(Service::Triage, parts).await?;
@@ -51,7 +54,7 @@ impl App {
             escalations: escalations.wake_handle(),
         };
         // Without a key nobody can report, so the service does not start without one.
-        reconcile::rotate(&desk).await.map_err(|error| StartError::Other(error.to_string()))?;
+        reconcile::begin(&desk).await.map_err(|error| StartError::Other(error.to_string()))?;
         let rotation = Reconciler::new("triage key rotation", ROTATION_INTERVAL);
         Ok(Self { foundation, desk, escalations, rotation })
     }
@@ -71,6 +74,13 @@ impl App {
             async move { reconcile::rotate(&desk).await }
         };
         tasks.spawn("triage key rotation", self.rotation.run(shutdown.clone(), rotate));
+        let (desk, started_at_ms) = (self.desk.clone(), self.desk.clock.now_ms());
+        let keep_in_order = move || {
+            let desk = desk.clone();
+            async move { reconcile::keep_in_order(&desk, started_at_ms).await }
+        };
+        let order = Reconciler::new("triage order", ORDER_INTERVAL);
+        tasks.spawn("triage order", order.run(shutdown.clone(), keep_in_order));
         let routes = Routes::new(CaseServiceServer::new(CaseDoor::new(self.desk.clone())))
             .add_service(KeyServiceServer::new(KeyDoor::new(self.desk.clone())));
         let doors = Doors { routes, router: axum::Router::new(), consume: Arc::new(Inbound::new(self.desk)), tasks };

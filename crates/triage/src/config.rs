@@ -10,6 +10,9 @@ use tocsin_domain::priority::{Clocks, Priority};
 use tocsin_domain::score::Weights;
 use tocsin_platform::config::{ConfigError, Settings};
 
+/// An outbox says events again for seven days after nothing is owed, so keys must outlive that.
+const KEY_KEEP_HOURS_MIN: u32 = 7 * 24;
+
 /// The section `[triage]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,7 +21,8 @@ pub struct TriageConfig {
     pub(crate) duty_roster: Vec<ContactId>,
     /// A new sealing key pair is made after this many hours.
     pub(crate) key_rotation_hours: u32,
-    /// How long the private half of a retired pair still opens what is on its way, in hours.
+    /// How long the private half of a retired pair still opens what is on its way, in hours; at least the seven days
+    /// that events are kept to be said again.
     pub(crate) key_keep_hours: u32,
     /// How long dispatch and notification may take to answer, in seconds.
     pub(crate) peer_seconds_max: u32,
@@ -41,12 +45,18 @@ impl TriageConfig {
         }
         for (key, value) in [
             ("triage.key_rotation_hours", config.key_rotation_hours),
-            ("triage.key_keep_hours", config.key_keep_hours),
             ("triage.peer_seconds_max", config.peer_seconds_max),
         ] {
             if value == 0 {
                 return Err(settings.invalid(key, "must be at least 1"));
             }
+        }
+        if config.key_keep_hours < KEY_KEEP_HOURS_MIN {
+            let says = format!(
+                "must be at least {KEY_KEEP_HOURS_MIN}: events are kept for seven days, and what is sealed in them \
+                 must still open"
+            );
+            return Err(settings.invalid("triage.key_keep_hours", says));
         }
         for priority in Priority::ALL {
             let minutes = &config.clocks.of(*priority).escalate_minutes;

@@ -1,4 +1,5 @@
-//! Work that falls due: pages while nobody answers, the daily key pair, and the end of old private halves.
+//! Work that falls due: pages while nobody answers, the daily key pair, messages that still wait for their report, and
+//! the end of old private halves.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tocsin_domain::case::CaseState;
 use tocsin_domain::priority::Priority;
 use tocsin_platform::clock::{from_ms, to_ms};
 use tocsin_platform::outbox::OutgoingEvent;
+use tocsin_platform::seal::PublicSealingKey;
 use tocsin_platform::telemetry::metrics;
 use tocsin_proto::catalogue::{Lane, MESSAGE_RECEIVED, REPORT_RECEIVED, TRIAGE_KEY_PUBLISHED};
 use tocsin_proto::convert::timestamp;
@@ -19,12 +21,14 @@ use crate::desk::Desk;
 use crate::entity::case::file;
 use crate::entity::clock::escalation;
 use crate::error::TriageError;
-use crate::pages;
-use crate::store::{escalations, keys};
+use crate::store::{escalations, keys, messages};
+use crate::{consume, pages};
 
 /// Clocks worked off in one look.
 const CLOCKS_MAX: u64 = 100;
 const HOUR_MS: i64 = 3_600_000;
+/// No private half is destroyed for this long after a start.
+const UNTOUCHED_AFTER_START_MS: i64 = 10 * 60_000;
 
 /// Pages for every clock that is due and unanswered. Returns after how long the next one is due.
 pub(crate) async fn escalate(desk: &Desk) -> Result<Option<Duration>, TriageError> {
@@ -33,8 +37,16 @@ pub(crate) async fn escalate(desk: &Desk) -> Result<Option<Duration>, TriageErro
     let now_ms = desk.clock.now_ms();
     let full = open.len() >= usize::try_from(CLOCKS_MAX).unwrap_or(usize::MAX);
     let (due, later): (Vec<_>, Vec<_>) = open.into_iter().partition(|clock| clock.due_at_ms <= now_ms);
+    let mut failed = None;
     for clock in &due {
-        page_for(desk, clock).await?;
+        if let Err(error) = page_for(desk, clock).await {
+            // The other cases must not wait for this one.
+            tracing::error!(case_id = %clock.case_id, reason = %error, "a page is due and could not be asked for");
+            failed = Some(error);
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     if full && later.is_empty() {
         return Ok(Some(Duration::ZERO));
@@ -94,20 +106,13 @@ async fn watch_oldest_unanswered(desk: &Desk) -> Result<(), TriageError> {
     Ok(())
 }
 
-/// Makes the first key pair or the next one, says what was not said yet, and destroys what nothing waits for. Returns
-/// after how long the next rotation is due.
+/// Makes the first key pair or the next one, and says it. Returns after how long the next rotation is due.
 pub(crate) async fn rotate(desk: &Desk) -> Result<Option<Duration>, TriageError> {
     let period = desk.config.rotation_period();
-    let now_ms = desk.clock.now_ms();
-    if desk.vault.rotate_if_due(now_ms, period).await? {
-        tracing::info!("a new sealing key pair was made");
-    }
-    announce(desk).await?;
-    let keep_ms = i64::from(desk.config.key_keep_hours) * HOUR_MS;
-    let still_needed = still_needed(desk).await?;
-    let destroyed = desk.vault.destroy_retired(now_ms.saturating_sub(keep_ms), &still_needed).await?;
-    if !destroyed.is_empty() {
-        tracing::info!(count = destroyed.len(), "private halves of old sealing key pairs were destroyed");
+    rotate_if_due(desk).await?;
+    let (key, made_at_ms) = desk.vault.current_public().await?;
+    if !keys::is_announced(desk.database.reader(), &key.id).await? {
+        announce(desk, &key, made_at_ms).await?;
     }
     let due_ms =
         desk.vault.rotated_at_ms().await?.saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
@@ -115,24 +120,63 @@ pub(crate) async fn rotate(desk: &Desk) -> Result<Option<Duration>, TriageError>
     Ok(Some(Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))))
 }
 
-/// Says the current public key, once for each key: the fact is committed with the event.
-async fn announce(desk: &Desk) -> Result<(), TriageError> {
+/// At the start: there is a key, and it is said again, because intake's database may be a new one that never heard it.
+pub(crate) async fn begin(desk: &Desk) -> Result<(), TriageError> {
+    rotate_if_due(desk).await?;
     let (key, made_at_ms) = desk.vault.current_public().await?;
-    if keys::is_announced(desk.database.reader(), &key.id).await? {
-        return Ok(());
+    announce(desk, &key, made_at_ms).await
+}
+
+async fn rotate_if_due(desk: &Desk) -> Result<(), TriageError> {
+    if desk.vault.rotate_if_due(desk.clock.now_ms(), desk.config.rotation_period()).await? {
+        tracing::info!("a new sealing key pair was made");
     }
+    Ok(())
+}
+
+/// Says a public key: the fact is committed with the event.
+async fn announce(desk: &Desk, key: &PublicSealingKey, made_at_ms: i64) -> Result<(), TriageError> {
     let now = desk.clock.now();
     let transaction = desk.database.begin().await?;
-    if keys::is_announced(&transaction, &key.id).await? {
-        return Ok(());
-    }
     keys::announce(&transaction, &key.id, to_ms(now)).await?;
-    let message = KeyPublished { key: Some((&key).into()), published_at: Some(timestamp(from_ms(made_at_ms))) };
+    let message = KeyPublished { key: Some(key.into()), published_at: Some(timestamp(from_ms(made_at_ms))) };
     // Intake refuses reports until it knows a key, so this is as urgent as they are.
     let event = OutgoingEvent::new(&TRIAGE_KEY_PUBLISHED, Lane::Urgent, "triage", made_at_ms, &message, now);
     desk.outbox.record(&transaction, &[event]).await?;
     transaction.commit().await?;
     desk.outbox.wake();
+    Ok(())
+}
+
+/// Gives messages that still wait to the case they belong to, and destroys old private halves, but not soon after the
+/// start: the consumers first take what came while triage was away.
+pub(crate) async fn keep_in_order(desk: &Desk, started_at_ms: i64) -> Result<Option<Duration>, TriageError> {
+    let mut failed = None;
+    for report in messages::overdue(desk.database.reader()).await? {
+        if let Err(error) = consume::adopt(desk, report).await {
+            tracing::error!(report_id = %report, reason = %error, "messages could not be given to their case");
+            failed = Some(error);
+        }
+    }
+    if desk.clock.now_ms().saturating_sub(started_at_ms) >= UNTOUCHED_AFTER_START_MS {
+        destroy_retired(desk).await?;
+    }
+    failed.map_or(Ok(None), Err)
+}
+
+/// Destroys the private halves of pairs that were retired long ago and that nothing waits for.
+async fn destroy_retired(desk: &Desk) -> Result<(), TriageError> {
+    let keep_ms = i64::from(desk.config.key_keep_hours) * HOUR_MS;
+    let mut doomed = desk.vault.retired(desk.clock.now_ms().saturating_sub(keep_ms)).await?;
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    let still_needed = still_needed(desk).await?;
+    doomed.retain(|key| !still_needed.contains(key));
+    if !doomed.is_empty() {
+        desk.vault.destroy(&doomed).await?;
+        tracing::info!(count = doomed.len(), "private halves of old sealing key pairs were destroyed");
+    }
     Ok(())
 }
 

@@ -56,7 +56,7 @@ fn seen_by(
         return Ok(view::outline(row));
     }
     let content = dispatch.contents.of(row)?.ok_or(DispatchError::NoAlert)?;
-    Ok(view::full(row, &content))
+    Ok(view::full(row, &content, dispatch.clock.now_ms()))
 }
 
 fn answer(

@@ -18,5 +18,5 @@ pub(super) async fn handle(dispatch: &Dispatch, request: Request<GetAlertRequest
         .map_err(Failure::from)?
         .ok_or(DispatchError::NoAlert)?;
     let content = dispatch.contents.of(&row).map_err(DispatchError::from)?.ok_or(DispatchError::NoAlert)?;
-    Ok(GetAlertResponse { alert: Some(view::full(&row, &content)) })
+    Ok(GetAlertResponse { alert: Some(view::full(&row, &content, dispatch.clock.now_ms())) })
 }

@@ -31,7 +31,7 @@ pub(super) async fn handle(
     let mut alerts = Vec::with_capacity(rows.len());
     for row in &rows {
         let content = dispatch.contents.of(row).map_err(DispatchError::from)?.ok_or(DispatchError::NoAlert)?;
-        alerts.push(view::full(row, &content));
+        alerts.push(view::full(row, &content, dispatch.clock.now_ms()));
     }
     Ok(ListAlertsResponse { alerts, next_page_token })
 }

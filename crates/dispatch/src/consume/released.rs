@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 use tocsin_domain::audience::AudienceQuestion;
 use tocsin_domain::codes::DefenderGroup;
-use tocsin_domain::id::{AlertId, OrganisationId};
+use tocsin_domain::id::{AlertId, NoticeId, OrganisationId};
+use tocsin_domain::notice::NoticeState;
 use tocsin_domain::priority::Priority;
 use tocsin_domain::reference::ShortCode;
 use tocsin_domain::tlp::Tlp;
@@ -23,8 +24,9 @@ use tocsin_proto::event::v1::{AlertContent, AlertReleased, ConsentReliedOn};
 
 use super::batches::{Recipient, notices_requested};
 use crate::dispatch::Dispatch;
-use crate::entity::alert;
+use crate::entity::{alert, notice_progress};
 use crate::error::fault;
+use crate::expiry::CONSENT_EXPIRED;
 use crate::network::Network;
 use crate::store;
 use crate::store::alerts::{RELEASED, WITHDRAWN};
@@ -61,6 +63,8 @@ pub(super) async fn consume(
     event: &IncomingEvent,
 ) -> Result<(), ConsumeError> {
     let release = decode(event.message()?)?;
+    // A withdrawal of the same alert at the same moment waits, or is waited for.
+    store::feed::lock(transaction).await?;
     let known = store::alerts::find(transaction, release.id.as_uuid()).await?;
     let now = dispatch.clock.now();
     let decision = decide(known.as_ref(), i64::from(release.revision), release.consent_expires_at, now);
@@ -85,6 +89,7 @@ pub(super) async fn consume(
         .map(|recipient| (recipient.organisation.clone(), i32::try_from(recipient.contacts.len()).unwrap_or(i32::MAX)))
         .collect();
     store::recipients::put(transaction, release.id.as_uuid(), i64::from(release.revision), &counted).await?;
+    store::progress::put(transaction, without_contact(&release, &recipients, now)).await?;
     let outgoing = notices_requested(dispatch, transaction, &release, &content, &recipients, now).await?;
     dispatch.outbox.record(transaction, &outgoing).await?;
     Ok(())
@@ -139,7 +144,7 @@ fn decide(
         }
     }
     if consent_expires_at.is_some_and(|expiry| expiry <= now) {
-        return Decision::Withhold { reason: "consent_expired".to_owned() };
+        return Decision::Withhold { reason: CONSENT_EXPIRED.to_owned() };
     }
     Decision::Publish { update: known.is_some_and(|known| known.content_revision >= 0) }
 }
@@ -169,6 +174,7 @@ fn row(
         released_at_ms: to_ms(release.released_at),
         deadline_at_ms: to_ms(release.deadline),
         drill: release.drill,
+        consent_expires_at_ms: release.consent_expires_at.map(to_ms),
         state: state.to_owned(),
         withdrawn_reason: reason.to_owned(),
         withdrawn_at_ms: (state == WITHDRAWN).then_some(withdrawn_at_ms),
@@ -200,6 +206,27 @@ fn audience(release: &Release, content: &AlertContent, network: &Network) -> Res
         Recipient { organisation, contacts: contacts.unwrap_or_default() }
     });
     Ok(with_contacts.collect())
+}
+
+/// An organisation without a contact is reached by hand or not at all, which nobody but dispatch can say.
+fn without_contact(release: &Release, recipients: &[Recipient], now: DateTime<Utc>) -> Vec<notice_progress::Model> {
+    let coordinator = release.coordinator.as_ref().map(|person| person.name.clone()).unwrap_or_default();
+    let unreached = recipients.iter().filter(|recipient| recipient.contacts.is_empty());
+    let rows = unreached.map(|recipient| notice_progress::Model {
+        notice_id: NoticeId::new(now).as_uuid(),
+        alert_id: release.id.as_uuid(),
+        contact_id: String::new(),
+        organisation_id: recipient.organisation.to_string(),
+        channel: "none".to_owned(),
+        state: NoticeState::RejectedPermanent.to_string(),
+        language: String::new(),
+        reason: "no_contact".to_owned(),
+        at_ms: to_ms(now),
+        handed_to: coordinator.clone(),
+        due_at_ms: None,
+        version: 1,
+    });
+    rows.collect()
 }
 
 fn parse_all<T: std::str::FromStr>(texts: &[String], field: &str) -> Result<Vec<T>, ConsumeError> {

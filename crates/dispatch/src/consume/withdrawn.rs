@@ -5,16 +5,15 @@ use sea_orm::DatabaseTransaction;
 use tocsin_domain::id::AlertId;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::consume::{ConsumeError, IncomingEvent};
-use tocsin_platform::outbox::OutgoingEvent;
-use tocsin_proto::catalogue::NOTICES_WITHDRAWN;
-use tocsin_proto::convert::{from_timestamp, timestamp};
-use tocsin_proto::event::v1::{AlertWithdrawn, NoticesWithdrawn};
+use tocsin_proto::convert::from_timestamp;
+use tocsin_proto::event::v1::AlertWithdrawn;
 
-use crate::dispatch::{Dispatch, lane_of};
+use crate::dispatch::Dispatch;
 use crate::entity::alert;
 use crate::error::fault;
 use crate::store;
 use crate::store::alerts::WITHDRAWN;
+use crate::withdraw::withdraw;
 
 pub(super) async fn consume(
     dispatch: &Dispatch,
@@ -28,6 +27,8 @@ pub(super) async fn consume(
         return Err(fault("reason is neither stopped nor consent_withdrawn"));
     }
     let revision = i64::from(message.revision);
+    // A release of the same alert at the same moment waits, or is waited for.
+    store::feed::lock(transaction).await?;
     let known = store::alerts::find(transaction, id.as_uuid()).await?;
     let Some(known) = known else {
         return Ok(store::alerts::put(transaction, tombstone(id, revision, &message.reason, to_ms(at))).await?);
@@ -35,30 +36,11 @@ pub(super) async fn consume(
     if revision < known.revision || (known.state == WITHDRAWN && revision == known.revision) {
         return Ok(());
     }
-    let mut alert = alert::Model { revision, ..known };
+    let alert = alert::Model { revision, ..known };
     if alert.state == WITHDRAWN {
         return Ok(store::alerts::put(transaction, alert).await?);
     }
-    let now = dispatch.clock.now();
-    let feed = store::feed::next_position(transaction).await?;
-    WITHDRAWN.clone_into(&mut alert.state);
-    alert.withdrawn_reason.clone_from(&message.reason);
-    alert.withdrawn_at_ms = Some(to_ms(at));
-    alert.feed_position = Some(feed.position);
-    WITHDRAWN.clone_into(&mut alert.feed_change);
-    alert.feed_at_ms = to_ms(now);
-    let withdrawal = NoticesWithdrawn {
-        alert_id: id.to_string(),
-        revision: message.revision,
-        organisation_id: String::new(),
-        reason: message.reason,
-        at: Some(timestamp(at)),
-    };
-    let lane = lane_of(&alert.priority);
-    let outgoing = OutgoingEvent::new(&NOTICES_WITHDRAWN, lane, id.to_string(), revision, &withdrawal, now);
-    store::alerts::put(transaction, alert).await?;
-    dispatch.outbox.record(transaction, &[outgoing]).await?;
-    Ok(())
+    Ok(withdraw(dispatch, transaction, alert, &message.reason, at).await?)
 }
 
 /// A withdrawal whose alert has not come yet.
@@ -73,6 +55,7 @@ fn tombstone(id: AlertId, revision: i64, reason: &str, at_ms: i64) -> alert::Mod
         released_at_ms: at_ms,
         deadline_at_ms: at_ms,
         drill: false,
+        consent_expires_at_ms: None,
         state: WITHDRAWN.to_owned(),
         withdrawn_reason: reason.to_owned(),
         withdrawn_at_ms: Some(at_ms),

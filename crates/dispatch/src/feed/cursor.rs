@@ -28,6 +28,11 @@ impl fmt::Display for Cursor {
     }
 }
 
+/// The epoch of a feed that is made anew: eight hexadecimal digits at random.
+pub(crate) fn new_epoch() -> String {
+    hex::encode(rand::random::<[u8; 4]>())
+}
+
 /// Where the feed stands now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FeedBounds {

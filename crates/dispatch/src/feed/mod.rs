@@ -10,7 +10,9 @@ pub(crate) mod tail;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use sea_orm::DbErr;
 use tocsin_domain::id::OrganisationId;
+use tocsin_platform::database::Database;
 use tocsin_proto::dispatch::v1::WatchAlertsResponse;
 use uuid::Uuid;
 
@@ -19,13 +21,28 @@ use crate::entity::alert;
 use crate::error::DispatchError;
 use crate::feed::cursor::Cursor;
 use crate::store;
+use crate::store::alerts::WITHDRAWN;
 use crate::view;
+
+/// Makes every cursor given out before expire. A database restored from a copy gives out positions again that readers have
+/// already seen with other changes, so this belongs to each restore, before dispatch starts.
+///
+/// # Errors
+///
+/// When the database fails, or was never migrated.
+pub async fn renew_feed_epoch(database: &Database) -> Result<(), DbErr> {
+    let transaction = database.begin().await?;
+    store::feed::put_epoch(&transaction, &cursor::new_epoch()).await?;
+    transaction.commit().await
+}
 
 /// One change as it is sent, made once for all readers.
 pub(crate) struct Entry {
     pub(crate) position: i64,
     pub(crate) message: WatchAlertsResponse,
     json: OnceLock<String>,
+    /// When its texts may no longer be read; empty when that is known of no moment.
+    until_ms: Option<i64>,
     /// Who received the alert; empty when only one reader asked.
     readers: HashSet<OrganisationId>,
 }
@@ -34,6 +51,11 @@ impl Entry {
     /// Whether this reader may see it.
     pub(crate) fn is_for(&self, reader: &Reader) -> bool {
         reader.organisation().is_none_or(|organisation| self.readers.contains(organisation))
+    }
+
+    /// Whether its texts may no longer be read. Then it is left out, because the alert's withdrawal follows.
+    pub(crate) fn is_stale(&self, now_ms: i64) -> bool {
+        self.until_ms.is_some_and(|until| until <= now_ms)
     }
 
     /// The alert as one line of JSON.
@@ -91,7 +113,8 @@ fn entry(
     let message = WatchAlertsResponse {
         cursor: Cursor { epoch: epoch.to_owned(), position }.to_string(),
         change: row.feed_change.clone(),
-        alert: Some(view::full(row, &content)),
+        alert: Some(view::full(row, &content, dispatch.clock.now_ms())),
     };
-    Ok(Arc::new(Entry { position, message, json: OnceLock::new(), readers }))
+    let until_ms = row.consent_expires_at_ms.filter(|_| row.state != WITHDRAWN);
+    Ok(Arc::new(Entry { position, message, json: OnceLock::new(), until_ms, readers }))
 }

@@ -103,6 +103,9 @@ impl Subscription {
             self.may_go_on().await?;
             if let Some(entry) = self.missed.pop_front() {
                 self.position = entry.position;
+                if entry.is_stale(self.dispatch.clock.now_ms()) {
+                    continue;
+                }
                 return Ok(entry);
             }
             let Some(live) = &mut self.live else {
@@ -118,7 +121,9 @@ impl Subscription {
             match next {
                 Ok(entry) if entry.position > self.position && entry.is_for(&self.key.reader) => {
                     self.position = entry.position;
-                    return Ok(entry);
+                    if !entry.is_stale(self.dispatch.clock.now_ms()) {
+                        return Ok(entry);
+                    }
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => return Err(self.too_slow()),

@@ -17,7 +17,7 @@ use crate::error::DispatchError;
 use crate::respond;
 use crate::response;
 use crate::store;
-use crate::store::alerts::{AlertName, WITHDRAWN};
+use crate::store::alerts::{AlertName, is_over};
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -30,7 +30,9 @@ pub(super) struct Asked {
 pub(super) async fn show(State(door): State<Door>, Path(token): Path<String>, Query(asked): Query<Asked>) -> Response {
     let language = language(&asked);
     match load(&door.dispatch, &token).await {
-        Ok(named) if named.alert.state == WITHDRAWN => page(StatusCode::OK, language, &Page::Withdrawn),
+        Ok(named) if is_over(&named.alert, door.dispatch.clock.now_ms()) => {
+            page(StatusCode::OK, language, &Page::Withdrawn)
+        }
         Ok(named) if named.recipient.responded_revision >= named.alert.content_revision => {
             page(StatusCode::OK, language, &Page::Done { short_code: &named.alert.short_code })
         }

@@ -184,13 +184,14 @@ mod tests {
         alert::Model {
             alert_id: uuid::Uuid::nil(),
             revision: 0,
-            short_code: "A7F3-K2C".to_owned(),
+            short_code: "A7F3-K2W".to_owned(),
             reference_mac: None,
             priority: priority.to_owned(),
             tlp: "AMBER".to_owned(),
             released_at_ms: 0,
             deadline_at_ms: 1_783_310_400_000,
             drill,
+            consent_expires_at_ms: None,
             state: "released".to_owned(),
             withdrawn_reason: String::new(),
             withdrawn_at_ms: None,
@@ -208,7 +209,7 @@ mod tests {
             let alert = alert("p1", false);
             let page = html(language, &Page::Press { alert: &alert });
             assert_eq!(page.matches("<button").count(), 1, "{language}");
-            assert!(page.contains("A7F3-K2C") && page.contains("2026-07-06 04:00 +00:00"), "{language}: {page}");
+            assert!(page.contains("A7F3-K2W") && page.contains("2026-07-06 04:00 +00:00"), "{language}: {page}");
             let urgency = label(language, "priorities", "p1");
             assert_ne!(urgency, "p1", "{language} has no label for p1");
             assert!(page.contains(urgency), "{language}");

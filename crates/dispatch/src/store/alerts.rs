@@ -20,7 +20,7 @@ pub(crate) const RELEASED: &str = "released";
 pub(crate) enum AlertName {
     /// Its id.
     Id(Uuid),
-    /// Its short code, as `A7F3-K2C`.
+    /// Its short code, as `A7F3-K2W`.
     ShortCode(String),
     /// The keyed hash of its reference.
     ReferenceMac(Vec<u8>),
@@ -102,6 +102,34 @@ pub(crate) fn may_read(alert: &alert::Model, recipient: &recipient::Model) -> bo
     alert.content.is_some() && (recipient.revision == alert.content_revision || alert.state == WITHDRAWN)
 }
 
+/// Whether an alert is over: withdrawn, or a consent on which it relies has expired and it soon will be.
+pub(crate) fn is_over(alert: &alert::Model, now_ms: i64) -> bool {
+    alert.state == WITHDRAWN || alert.consent_expires_at_ms.is_some_and(|expiry| expiry <= now_ms)
+}
+
+/// When the next consent of a released alert expires, or did.
+pub(crate) async fn first_consent_expiry<C: ConnectionTrait>(connection: &C) -> Result<Option<i64>, DbErr> {
+    let first = released_until_expiry().select_only().column(alert::Column::ConsentExpiresAtMs);
+    Ok(first.into_tuple::<Option<i64>>().one(connection).await?.flatten())
+}
+
+/// Released alerts whose consent has expired by then, the earliest first, at most `limit`.
+pub(crate) async fn consent_expired<C: ConnectionTrait>(
+    connection: &C,
+    now_ms: i64,
+    limit: u64,
+) -> Result<Vec<alert::Model>, DbErr> {
+    released_until_expiry().filter(alert::Column::ConsentExpiresAtMs.lte(now_ms)).limit(limit).all(connection).await
+}
+
+/// Released alerts whose consent expires one day, the earliest first.
+fn released_until_expiry() -> Select<alert::Entity> {
+    alert::Entity::find()
+        .filter(alert::Column::State.eq(RELEASED))
+        .filter(alert::Column::ConsentExpiresAtMs.is_not_null())
+        .order_by_asc(alert::Column::ConsentExpiresAtMs)
+}
+
 /// Creates an alert or replaces it as a whole.
 pub(crate) async fn put<C: ConnectionTrait>(connection: &C, alert: alert::Model) -> Result<(), DbErr> {
     use alert::Column;
@@ -115,6 +143,7 @@ pub(crate) async fn put<C: ConnectionTrait>(connection: &C, alert: alert::Model)
             Column::ReleasedAtMs,
             Column::DeadlineAtMs,
             Column::Drill,
+            Column::ConsentExpiresAtMs,
             Column::State,
             Column::WithdrawnReason,
             Column::WithdrawnAtMs,

@@ -4,7 +4,7 @@
 //! auto-increment does not promise.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::{alert, feed_state};
 use crate::feed::cursor::FeedBounds;
@@ -20,6 +20,22 @@ pub(crate) async fn state<C: ConnectionTrait>(connection: &C) -> Result<feed_sta
 pub(crate) async fn bounds<C: ConnectionTrait>(connection: &C) -> Result<FeedBounds, DbErr> {
     let row = state(connection).await?;
     Ok(FeedBounds { epoch: row.epoch, position: row.position, trimmed_to: row.trimmed_to })
+}
+
+/// Locks the row until the transaction ends, so that what is read of alerts afterwards is not changed by another writer.
+/// On SQLite a transaction that may write is alone from its beginning.
+pub(crate) async fn lock<C: ConnectionTrait>(transaction: &C) -> Result<(), DbErr> {
+    feed_state::Entity::find_by_id(ROW).lock_exclusive().one(transaction).await?.map(|_| ()).ok_or_else(missing)
+}
+
+/// Gives the feed another epoch, so that no cursor made before can be used.
+pub(crate) async fn put_epoch<C: ConnectionTrait>(transaction: &C, epoch: &str) -> Result<(), DbErr> {
+    let changed = feed_state::Entity::update_many()
+        .col_expr(feed_state::Column::Epoch, Expr::value(epoch))
+        .filter(feed_state::Column::Id.eq(ROW))
+        .exec(transaction)
+        .await?;
+    if changed.rows_affected == 0 { Err(missing()) } else { Ok(()) }
 }
 
 /// Takes the next position and locks the row until the transaction ends.

@@ -95,6 +95,27 @@ async fn the_newest_version_of_each_notice_counts_in_any_order() {
 }
 
 #[tokio::test]
+async fn an_organisation_without_a_contact_is_handed_to_the_coordinator() {
+    for database in TestDatabase::both().await {
+        let world = World::start(database).await;
+        let mut network = small_network();
+        network[1].contact_ids.clear();
+        world.import(network).await.unwrap();
+        let draft = draft(&world);
+        world.release(&draft).await;
+        world.requested(2).await;
+        let seen = coverage(&world, &world.coordinator().await, &draft).await;
+        assert_eq!((seen.contacts, seen.contacts_planned, seen.notices_total), (2, 0, 1));
+        assert_eq!((of(&seen.by_channel), of(&seen.languages)), (vec!["none 1".to_owned()], Vec::new()));
+        let unreached = &seen.organisations[1];
+        assert_eq!((unreached.organisation_id.as_str(), unreached.contacts), ("org-002", 0));
+        assert_eq!((unreached.state.as_str(), unreached.handed_to.as_str()), ("rejected_permanent", "Noor"));
+        assert_eq!((seen.notices[0].contact_id.as_str(), seen.notices[0].reason.as_str()), ("", "no_contact"));
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn each_role_sees_its_part() {
     let world = World::start(TestDatabase::sqlite()).await;
     world.import(small_network()).await.unwrap();

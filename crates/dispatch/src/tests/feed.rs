@@ -115,6 +115,25 @@ async fn a_cursor_expires_with_what_it_points_at() {
 }
 
 #[tokio::test]
+async fn a_restored_feed_refuses_the_cursors_of_before() {
+    for database in TestDatabase::both().await {
+        let world = World::start(database).await;
+        world.import(small_network()).await.unwrap();
+        let first = released(&world).await;
+        let key = world.member("org-001").await;
+        let one = next(&mut watch(&world, &key, "").await.unwrap()).await.unwrap();
+        drop(watch(&world, &key, &one.cursor).await.unwrap());
+        crate::renew_feed_epoch(&world.dispatch.database).await.unwrap();
+        let expired = (Code::OutOfRange, "CURSOR_EXPIRED".to_owned());
+        assert_eq!(refusal(&watch(&world, &key, &one.cursor).await.unwrap_err()), expired);
+        let again = next(&mut watch(&world, &key, "").await.unwrap()).await.unwrap();
+        assert_eq!(alert_id(&again), first.alert.to_string());
+        drop(watch(&world, &key, &again.cursor).await.unwrap());
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_slow_reader_is_told_where_to_resume() {
     let folder = tempfile::tempdir().unwrap();
     let settings = "[dispatch]\nfeed_buffer = 2";

@@ -22,7 +22,7 @@ use tocsin_proto::catalogue::{
     ALERT_RELEASED, ALERT_WITHDRAWN, DISPATCH_KEY_PUBLISHED, Lane, NOTICES_REQUESTED, NOTIFICATION_KEY_PUBLISHED,
     Service,
 };
-use tocsin_proto::common::v1::{AlertText, Person};
+use tocsin_proto::common::v1::{AlertText, Person, Sealed};
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::dispatch::v1::alert_service_client::AlertServiceClient;
 use tocsin_proto::dispatch::v1::organisation_service_client::OrganisationServiceClient;
@@ -177,23 +177,7 @@ impl World {
         let key = PublicSealingKey::try_from(said.key.unwrap()).unwrap();
         let associated = format!("alert:{}:{}", draft.alert, draft.revision);
         let sealed = seal::seal(&key, &associated, &draft.content.encode_to_vec()).unwrap();
-        let released = AlertReleased {
-            alert_id: draft.alert.to_string(),
-            revision: draft.revision,
-            short_code: short_code(draft.alert),
-            priority: draft.priority.to_owned(),
-            tlp: draft.tlp.to_owned(),
-            released_at: Some(timestamp(self.now())),
-            deadline: Some(timestamp(self.now() + TimeDelta::hours(4))),
-            drill: false,
-            consents: vec![ConsentReliedOn {
-                consent_id: AlertId::new(self.now()).to_string(),
-                version: 1,
-                expires_at: draft.consent_expires_at.map(timestamp),
-            }],
-            coordinator: Some(Person { actor_id: "staff-7".to_owned(), name: "Noor".to_owned() }),
-            content: Some(sealed.into()),
-        };
+        let released = release_said(self.now(), draft, sealed.into());
         self.triage.say(&ALERT_RELEASED, Lane::Urgent, i64::from(draft.revision), &released).await;
     }
 
@@ -227,6 +211,27 @@ pub(super) struct Draft {
     pub(super) tlp: &'static str,
     pub(super) consent_expires_at: Option<DateTime<Utc>>,
     pub(super) content: AlertContent,
+}
+
+/// What triage says of a draft.
+pub(super) fn release_said(now: DateTime<Utc>, draft: &Draft, content: Sealed) -> AlertReleased {
+    AlertReleased {
+        alert_id: draft.alert.to_string(),
+        revision: draft.revision,
+        short_code: short_code(draft.alert),
+        priority: draft.priority.to_owned(),
+        tlp: draft.tlp.to_owned(),
+        released_at: Some(timestamp(now)),
+        deadline: Some(timestamp(now + TimeDelta::hours(4))),
+        drill: false,
+        consents: vec![ConsentReliedOn {
+            consent_id: AlertId::new(now).to_string(),
+            version: 1,
+            expires_at: draft.consent_expires_at.map(timestamp),
+        }],
+        coordinator: Some(Person { actor_id: "staff-7".to_owned(), name: "Noor".to_owned() }),
+        content: Some(content),
+    }
 }
 
 /// A members' alert at P1 and AMBER for all organisations of the fixtures.

@@ -74,6 +74,12 @@ impl Neighbour {
         heard.iter().filter(|event| event.kind == kind).map(|event| event.message().unwrap()).collect()
     }
 
+    /// The lanes of every event of a kind that it has heard.
+    pub(super) fn lanes(&self, kind: &EventKind) -> Vec<Lane> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|event| event.kind == kind).map(|event| event.lane).collect()
+    }
+
     /// The payloads of everything that it has heard.
     pub(super) fn payloads(&self) -> Vec<Vec<u8>> {
         self.heard.lock().unwrap().iter().map(|event| event.payload.to_vec()).collect()

@@ -2,7 +2,7 @@
 
 use tocsin_domain::role::Role;
 use tocsin_platform::testing::{TestDatabase, wait_until};
-use tocsin_proto::catalogue::{NOTICES_WITHDRAWN, RESPONSE_RECORDED};
+use tocsin_proto::catalogue::{Lane, NOTICES_REQUESTED, NOTICES_WITHDRAWN, RESPONSE_RECORDED};
 use tocsin_proto::dispatch::v1::{RespondToAlertRequest, RespondToAlertResponse};
 use tocsin_proto::event::v1::{NoticesWithdrawn, ResponseRecorded};
 use tonic::{Code, Status};
@@ -68,6 +68,22 @@ async fn answers_meet_the_asks_the_role_and_the_audience() {
     assert_eq!(respond(&world, &staff, &id, "acknowledged").await.unwrap_err().code(), Code::PermissionDenied);
     world.withdraw(draft.alert, 0).await;
     check(&member, "acknowledged", Code::FailedPrecondition, "ALERT_WITHDRAWN").await;
+}
+
+#[tokio::test]
+async fn stopping_is_urgent_whatever_the_alert_is() {
+    let world = World::start(TestDatabase::sqlite()).await;
+    world.import(small_network()).await.unwrap();
+    let mut draft = draft(&world);
+    draft.priority = "p3";
+    world.release(&draft).await;
+    let id = draft.alert.to_string();
+    respond(&world, &world.member("org-001").await, &id, "signed").await.unwrap();
+    world.withdraw(draft.alert, 0).await;
+    let lanes = || world.notification.lanes(&NOTICES_WITHDRAWN);
+    wait_until("both stops are heard", LIMIT, async || lanes().len() == 2).await;
+    assert_eq!(lanes(), [Lane::Urgent, Lane::Urgent]);
+    assert!(!world.notification.lanes(&NOTICES_REQUESTED).contains(&Lane::Urgent));
 }
 
 #[tokio::test]

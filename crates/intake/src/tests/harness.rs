@@ -130,6 +130,11 @@ impl Harness {
         self.triage.heard.lock().unwrap().messages.iter().map(|(_, text)| text.clone()).collect()
     }
 
+    /// Where the JSON door listens: host and port.
+    pub(super) fn http_address(&self) -> &str {
+        self.running.http.trim_start_matches("http://")
+    }
+
     /// A client of the gRPC door.
     pub(super) async fn grpc(&self) -> IntakeServiceClient<Channel> {
         IntakeServiceClient::connect(self.running.grpc.clone()).await.unwrap()

@@ -9,4 +9,5 @@ mod harness;
 mod hostile;
 mod idempotency;
 mod openapi;
+mod slow;
 mod triage;

@@ -52,8 +52,9 @@ impl NoticeService for Api {
         &self,
         request: Request<ListNoticesRequest>,
     ) -> Result<Response<ListNoticesResponse>, Status> {
-        self.credentials.require(request.metadata(), &[Role::Operator, Role::Coordinator]).await?;
-        let listed = list_notices::list_notices(&self.office, request.into_inner()).await?;
+        let caller = self.credentials.require(request.metadata(), &[Role::Operator, Role::Coordinator]).await?;
+        let names = caller.has_any(&[Role::Coordinator]);
+        let listed = list_notices::list_notices(&self.office, request.into_inner(), names).await?;
         Ok(Response::new(listed))
     }
 }

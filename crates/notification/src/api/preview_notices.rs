@@ -124,7 +124,7 @@ impl Preview {
         language: &LanguageTag,
         shown: &str,
     ) -> NoticePreview {
-        let acknowledge = office.acknowledge_url(TOKEN);
+        let acknowledge = office.acknowledge_url(TOKEN, contact.interface);
         let reading = self.reading(language);
         let (subject, text) = match channel {
             Channel::Email => {

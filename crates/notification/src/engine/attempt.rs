@@ -1,9 +1,11 @@
 //! One attempt: whether it may still start, what is said, and to whom.
 
-use std::time::Instant;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use tocsin_domain::channel::Channel;
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::clock::from_ms;
@@ -21,13 +23,17 @@ pub(super) enum Hindrance {
     Withheld(Outcome),
 }
 
-/// Looks whether it may start now.
-pub(super) fn hindrance(ready: &Ready, now: DateTime<Utc>) -> Option<Hindrance> {
-    if Instant::now() >= ready.lease_ends {
+/// Looks whether it may start now, when an attempt usually takes no longer than `usual`.
+pub(super) fn hindrance(ready: &Ready, usual: Duration, now: DateTime<Utc>) -> Option<Hindrance> {
+    if Instant::now() + usual >= ready.lease_ends {
         return Some(Hindrance::LeaseOver);
     }
     let row = &ready.bulletin.row;
     let withheld = |state, reason| Some(Hindrance::Withheld(Outcome::Withheld { state, reason }));
+    // It was withdrawn while a process held it that ended without a word; the row knows the reason.
+    if ready.notice.withdrawn_reason.is_some() {
+        return withheld(NoticeState::Withdrawn, "withdrawn");
+    }
     if row.consent_expires_at_ms.is_some_and(|at| from_ms(at) <= now) {
         return withheld(NoticeState::Withdrawn, "consent_expired");
     }
@@ -40,8 +46,23 @@ pub(super) fn hindrance(ready: &Ready, now: DateTime<Utc>) -> Option<Hindrance> 
     None
 }
 
-/// Makes the attempt.
+/// Makes the attempt, which ends with its lease at the latest: after that the notice may be another process's.
 pub(super) async fn make(office: &Office, ready: &Ready) -> Outcome {
+    guarded(attempt(office, ready), ready.lease_ends).await
+}
+
+/// Whatever an attempt does, it has an end: a panic is a temporary failure like any other.
+async fn guarded(attempt: impl Future<Output = Outcome>, lease_ends: Instant) -> Outcome {
+    let attempt = AssertUnwindSafe(attempt).catch_unwind();
+    match tokio::time::timeout_at(lease_ends.into(), attempt).await {
+        Ok(Ok(outcome)) => outcome,
+        // The text of a panic may quote what was sent.
+        Ok(Err(_panic)) => Outcome::temporary("broke"),
+        Err(_elapsed) => Outcome::temporary("lease_over"),
+    }
+}
+
+async fn attempt(office: &Office, ready: &Ready) -> Outcome {
     let Some(recipient) = &ready.recipient else { return no_address() };
     match ready.notice.channel.parse() {
         Ok(Channel::Email) => by_mail(office, ready, recipient).await,
@@ -57,7 +78,7 @@ fn no_address() -> Outcome {
 
 async fn by_mail(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
     let Some(to) = &recipient.email else { return no_address() };
-    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token);
+    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
     let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
     let reader = Reader {
         interface: recipient.interface,
@@ -97,9 +118,25 @@ async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> Ou
     }
     let (Some(url), Some(secret)) = (&recipient.webhook, &recipient.webhook_secret) else { return no_address() };
     let shared = ready.bulletin.shared_body(&ready.notice.language, &office.secrets);
-    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token);
+    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
     let (id, now) = (ready.notice.notice_id.to_string(), office.clock.now());
     let body = webhook::body(&shared, &id, acknowledge.as_deref(), now);
     let post = WebhookPost { id: &id, timestamp_seconds: now.timestamp(), body: Bytes::from(body) };
     office.webhooks.send(url, secret, post).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_attempt_ends_within_its_lease() {
+        let later = Instant::now() + Duration::from_secs(30);
+        let broke = guarded(async { panic!("a flaw") }, later).await;
+        assert_eq!(broke, Outcome::temporary("broke"));
+        let hung = guarded(std::future::pending(), Instant::now() + Duration::from_millis(20)).await;
+        assert_eq!(hung, Outcome::temporary("lease_over"));
+        let taken = Outcome::taken(NoticeState::Accepted, "250");
+        assert_eq!(guarded(std::future::ready(taken.clone()), later).await, taken);
+    }
 }

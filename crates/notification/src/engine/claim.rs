@@ -7,47 +7,52 @@ use std::time::{Duration, Instant};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{Ready, Withdrawn};
-use crate::entity::{notice, withdrawal};
+use super::Ready;
+use crate::entity::notice;
 use crate::office::Office;
 
 /// The most notices of one claim.
 const CLAIM_MAX: u64 = 256;
-/// How far back other processes' withdrawals are looked for, in milliseconds; more than a claim and its lease take.
-const WITHDRAWALS_BACK_MS: i64 = 60_000;
-/// Bindings for destinations left out of one claim.
+/// The pause after a claim that found everything locked.
+const SKIPPED_PAUSE: Duration = Duration::from_millis(50);
+/// Bindings for destinations left out of one lane's claim.
 const SATURATED_MAX: usize = 1_000;
 
 /// What a claim brought.
 pub(super) struct Claimed {
     pub(super) ready: Vec<Ready>,
-    /// Withdrawals of late, other processes' among them.
-    pub(super) withdrawn: Vec<Withdrawn>,
     /// After how long something falls due next; zero when there may be more now.
     pub(super) next: Option<Duration>,
 }
 
-/// Claims up to a batch of what is due, leaving out destinations that have enough waiting here.
-pub(super) async fn claim(office: Arc<Office>, mut saturated: Vec<i64>) -> Result<Claimed, DbErr> {
-    saturated.truncate(SATURATED_MAX);
+/// Claims up to a batch of what is due. Each lane, the urgent one first, brings the destinations that have enough of it
+/// waiting here and are left out; lanes that bring nothing are not claimed.
+pub(super) async fn claim(office: Arc<Office>, mut lanes: Vec<Vec<i64>>) -> Result<Claimed, DbErr> {
+    for saturated in &mut lanes {
+        saturated.truncate(SATURATED_MAX);
+    }
     // Taken before the rows are, so that our view of the lease never outlasts theirs.
     let lease = Duration::from_secs(office.config.lease_seconds.into());
     let lease_ends = Instant::now() + lease;
     let now_ms = office.clock.now_ms();
     let lease_ends_ms = now_ms + i64::from(office.config.lease_seconds) * 1000;
-    if next_due(&office, &saturated).await?.is_none_or(|due| due > now_ms) {
-        return finish(&office, Vec::new(), lease_ends, now_ms, &saturated).await;
+    let next = next_due(&office, &lanes).await?;
+    if next.is_none_or(|due| due > now_ms) {
+        let next = next.map(|due| Duration::from_millis(u64::try_from(due - now_ms).unwrap_or(0)));
+        return Ok(Claimed { ready: Vec::new(), next });
     }
     let transaction = office.database.begin().await?;
     let mut rows = Vec::new();
-    for lane in 0_i16..3 {
+    for (lane, saturated) in (0_i16..).zip(&lanes) {
         let room = CLAIM_MAX.saturating_sub(u64::try_from(rows.len()).unwrap_or(CLAIM_MAX));
         if room > 0 {
-            rows.extend(take(&office, &transaction, lane, room, now_ms, lease_ends_ms, &saturated).await?);
+            rows.extend(take(&office, &transaction, lane, room, now_ms, lease_ends_ms, saturated).await?);
         }
     }
     transaction.commit().await?;
-    finish(&office, rows, lease_ends, now_ms, &saturated).await
+    // Nothing, although something is due: another process is claiming it.
+    let next = if rows.is_empty() { SKIPPED_PAUSE } else { Duration::ZERO };
+    Ok(Claimed { ready: complete(&office, rows, lease_ends).await?, next: Some(next) })
 }
 
 async fn take<C: ConnectionTrait>(
@@ -81,10 +86,10 @@ async fn take<C: ConnectionTrait>(
 }
 
 /// When the next notice of a destination with room falls due.
-async fn next_due(office: &Office, saturated: &[i64]) -> Result<Option<i64>, DbErr> {
+async fn next_due(office: &Office, lanes: &[Vec<i64>]) -> Result<Option<i64>, DbErr> {
     use notice::Column;
     let mut earliest = None;
-    for lane in 0_i16..3 {
+    for (lane, saturated) in (0_i16..).zip(lanes) {
         let mut select = notice::Entity::find()
             .select_only()
             .column(Column::NextAtMs)
@@ -99,23 +104,6 @@ async fn next_due(office: &Office, saturated: &[i64]) -> Result<Option<i64>, DbE
         earliest = [earliest, found.flatten()].into_iter().flatten().min();
     }
     Ok(earliest)
-}
-
-async fn finish(
-    office: &Office,
-    rows: Vec<notice::Model>,
-    lease_ends: Instant,
-    now_ms: i64,
-    saturated: &[i64],
-) -> Result<Claimed, DbErr> {
-    let withdrawn = recent_withdrawals(office, now_ms).await?;
-    let next = if rows.is_empty() {
-        let due = next_due(office, saturated).await?;
-        due.map(|due| Duration::from_millis(u64::try_from(due - now_ms).unwrap_or(0)))
-    } else {
-        Some(Duration::ZERO)
-    };
-    Ok(Claimed { ready: complete(office, rows, lease_ends).await?, withdrawn, next })
 }
 
 /// Adds to each row what sending it needs.
@@ -137,27 +125,8 @@ pub(super) async fn complete(
     Ok(ready)
 }
 
-async fn recent_withdrawals(office: &Office, now_ms: i64) -> Result<Vec<Withdrawn>, DbErr> {
-    let rows = withdrawal::Entity::find()
-        .filter(withdrawal::Column::RecordedAtMs.gte(now_ms - WITHDRAWALS_BACK_MS))
-        .all(office.database.reader())
-        .await?;
-    Ok(rows.into_iter().map(Withdrawn::from).collect())
-}
-
-impl From<withdrawal::Model> for Withdrawn {
-    fn from(row: withdrawal::Model) -> Self {
-        Self {
-            bulletin_id: row.bulletin_id,
-            revision: row.revision,
-            organisation_id: row.organisation_id,
-            reason: row.reason,
-        }
-    }
-}
-
-/// Gives up this process's leases, so that others or the next start need not wait for their end. With `all`, every
-/// process's: right at the start of the only process there is.
+/// Gives up this process's leases, so that others or the next start need not wait for their end. With `all`, the
+/// others' instead: right at the start of the only process there is.
 pub(super) async fn release_leases(office: &Office, all: bool) -> Result<(), DbErr> {
     use notice::Column;
     let transaction = office.database.begin().await?;
@@ -166,7 +135,8 @@ pub(super) async fn release_leases(office: &Office, all: bool) -> Result<(), DbE
         .col_expr(Column::NextAtMs, Expr::value(office.clock.now_ms()))
         .filter(Column::NextAtMs.is_not_null());
     release = if all {
-        release.filter(Column::LeaseOwner.is_not_null())
+        // What was just written under our own is already on its way to memory.
+        release.filter(Column::LeaseOwner.ne(office.engine.owner))
     } else {
         release.filter(Column::LeaseOwner.eq(office.engine.owner))
     };

@@ -16,8 +16,9 @@ use tracing::warn;
 
 use super::attempt::{self, Hindrance};
 use super::claim::{Claimed, claim, release_leases};
-use super::slots::{Limit, Slots};
-use super::{Command, Done, EngineEnds, HELD_MAX, Ready, Withdrawn};
+use super::held::Held;
+use super::slots::{LANES, Limit, Slots};
+use super::{Command, Done, EngineEnds, ORDINARY_MAX, Ready, Withdrawn};
 use crate::channel::Outcome;
 use crate::office::Office;
 
@@ -25,8 +26,8 @@ use crate::office::Office;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after a claim that failed.
 const CLAIM_PAUSE: Duration = Duration::from_millis(500);
-/// A claim is made only with this much room in memory.
-const CLAIM_ROOM: usize = 1_024;
+/// A claim of other than urgent notices is made only with this much room in memory.
+const CLAIM_ROOM: usize = 512;
 /// How long a withdrawal is remembered for notices that are still on their way to memory.
 const WITHDRAWN_KEPT: Duration = Duration::from_mins(2);
 /// The most withdrawals remembered.
@@ -35,7 +36,9 @@ const WITHDRAWN_MAX: usize = 10_000;
 struct Dispatcher {
     office: Arc<Office>,
     slots: Slots<Ready>,
-    limits: [Limit; 3],
+    /// Of e-mail, SMS and webhooks.
+    terms: [Terms; 3],
+    holds: Held,
     running: JoinSet<Finished>,
     results: mpsc::UnboundedSender<Done>,
     withdrawn: VecDeque<(Instant, Withdrawn)>,
@@ -43,6 +46,14 @@ struct Dispatcher {
     due: Arc<Notify>,
     claiming: Option<JoinHandle<Result<Claimed, DbErr>>>,
     look_at: tokio::time::Instant,
+}
+
+/// What holds for a channel.
+#[derive(Clone, Copy)]
+struct Terms {
+    limit: Limit,
+    /// How long an attempt usually takes at most. A mail server may take longer, up to the lease's end.
+    usual: Duration,
 }
 
 /// A send that has ended, with where it went.
@@ -67,7 +78,8 @@ pub(crate) async fn run(
     }
     let EngineEnds { mut commands, due, held } = ends;
     let mut dispatcher = Dispatcher {
-        limits: limits(&office),
+        terms: terms(&office),
+        holds: Held::default(),
         slots: Slots::new(office.config.slots),
         running: JoinSet::new(),
         results,
@@ -86,26 +98,43 @@ pub(crate) async fn run(
     Ok(())
 }
 
-fn limits(office: &Office) -> [Limit; 3] {
+fn terms(office: &Office) -> [Terms; 3] {
     let config = &office.config;
+    let terms = |in_flight_max, urgent_extra, seconds: u32| Terms {
+        limit: Limit { in_flight_max, urgent_extra },
+        usual: Duration::from_secs(seconds.into()),
+    };
     [
-        Limit { in_flight_max: config.email.connections_max, urgent_extra: 0 },
-        Limit { in_flight_max: config.sms.in_flight_max, urgent_extra: 0 },
-        Limit { in_flight_max: config.webhook.in_flight_max, urgent_extra: 1 },
+        terms(config.email.connections_max, 0, config.email.command_seconds),
+        terms(config.sms.in_flight_max, 0, config.sms.answer_seconds),
+        terms(config.webhook.in_flight_max, 1, config.webhook.total_seconds),
     ]
 }
 
+/// How many lanes a claim is made for: with the memory full, the urgent one alone.
+fn lanes_to_claim(waiting: usize) -> usize {
+    if waiting + CLAIM_ROOM <= ORDINARY_MAX { LANES } else { 0 }
+}
+
 impl Dispatcher {
+    fn terms_of(&self, ready: &Ready) -> Terms {
+        match ready.notice.channel.parse() {
+            Ok(Channel::Sms) => self.terms[1],
+            Ok(Channel::Webhook) => self.terms[2],
+            _ => self.terms[0],
+        }
+    }
+
     async fn step(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>, shutdown: &Shutdown) {
         let due = Arc::clone(&self.due);
-        let (may_claim, look_at) = (self.may_claim(), self.look_at);
+        let (may_claim, look_at) = (self.claiming.is_none(), self.look_at);
         tokio::select! {
             biased;
             () = shutdown.draining() => {}
             Some(command) = commands.recv() => self.obey(command),
             Some(ended) = self.running.join_next() => match ended {
                 Ok(finished) => self.finish(finished),
-                Err(error) => warn!(reason = %error, "an attempt broke; its notice is claimed again when its lease ends"),
+                Err(error) => warn!(reason = %error, "an attempt was cut off; its notice is sent again after a restart"),
             },
             claimed = ended_claim(&mut self.claiming) => self.take_in(claimed),
             () = due.notified(), if may_claim => self.claim(),
@@ -113,22 +142,17 @@ impl Dispatcher {
         }
     }
 
-    fn may_claim(&self) -> bool {
-        self.claiming.is_none() && self.slots.waiting() + CLAIM_ROOM <= HELD_MAX
-    }
-
     fn claim(&mut self) {
         self.look_at = tokio::time::Instant::now() + LOOK_INTERVAL;
-        self.claiming = Some(tokio::spawn(claim(Arc::clone(&self.office), self.slots.saturated())));
+        let lanes = lanes_to_claim(self.slots.waiting());
+        let saturated = self.slots.saturated().into_iter().take(lanes).collect();
+        self.claiming = Some(tokio::spawn(claim(Arc::clone(&self.office), saturated)));
     }
 
     fn take_in(&mut self, claimed: Result<Claimed, DbErr>) {
         self.claiming = None;
         match claimed {
             Ok(claimed) => {
-                for withdrawn in claimed.withdrawn {
-                    self.withdraw(withdrawn);
-                }
                 let wait = claimed.next.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
                 self.look_at = tokio::time::Instant::now() + wait;
                 self.held.fetch_add(claimed.ready.len(), Ordering::Relaxed);
@@ -145,16 +169,21 @@ impl Dispatcher {
         match command {
             Command::Start(ready) => self.enqueue(ready),
             Command::Withdraw(withdrawn) => self.withdraw(withdrawn),
+            Command::Recorded(ended) => {
+                for (notice_id, attempts) in ended {
+                    self.holds.let_go(notice_id, attempts);
+                }
+            }
         }
     }
 
     fn enqueue(&mut self, ready: Vec<Ready>) {
         for one in ready {
-            let limit = match one.notice.channel.parse() {
-                Ok(Channel::Sms) => self.limits[1],
-                Ok(Channel::Webhook) => self.limits[2],
-                _ => self.limits[0],
-            };
+            if !self.holds.take(one.notice.notice_id, one.notice.attempts, one.lease_ends) {
+                self.held.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            let limit = self.terms_of(&one).limit;
             let lane = usize::try_from(one.notice.lane).unwrap_or(0);
             self.slots.push(one.notice.destination, lane, limit, one);
         }
@@ -189,7 +218,8 @@ impl Dispatcher {
 
     fn start_what_may(&mut self) {
         let now = self.office.clock.now();
-        while let Some((destination, lane, ready)) = self.slots.next() {
+        while let Some((destination, lane, mut ready)) = self.slots.next() {
+            ready.lease_ends = self.holds.lease_ends(ready.notice.notice_id).unwrap_or(ready.lease_ends);
             let covered = self.withdrawn.iter().find(|(_, withdrawn)| withdrawn.covers(&ready.notice));
             if let Some((_, withdrawn)) = covered {
                 let reason = withdrawn.reason.clone();
@@ -197,10 +227,11 @@ impl Dispatcher {
                 self.withhold_withdrawn(ready, reason);
                 continue;
             }
-            match attempt::hindrance(&ready, now) {
+            match attempt::hindrance(&ready, self.terms_of(&ready).usual, now) {
                 Some(Hindrance::LeaseOver) => {
                     self.slots.release(destination, lane, None);
                     self.held.fetch_sub(1, Ordering::Relaxed);
+                    self.holds.let_go(ready.notice.notice_id, ready.notice.attempts);
                 }
                 Some(Hindrance::Withheld(outcome)) => {
                     self.slots.release(destination, lane, None);
@@ -248,5 +279,18 @@ async fn ended_claim(claiming: &mut Option<JoinHandle<Result<Claimed, DbErr>>>) 
     match claiming {
         Some(claim) => claim.await.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string()))),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_memory_still_claims_what_is_urgent() {
+        assert_eq!(lanes_to_claim(0), LANES);
+        assert_eq!(lanes_to_claim(ORDINARY_MAX - CLAIM_ROOM), LANES);
+        assert_eq!(lanes_to_claim(ORDINARY_MAX), 1);
+        assert_eq!(lanes_to_claim(usize::MAX / 2), 1);
     }
 }

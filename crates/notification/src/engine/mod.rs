@@ -7,9 +7,11 @@
 mod attempt;
 mod claim;
 mod dispatcher;
+mod held;
 mod results;
 mod slots;
 mod verdict;
+mod withdrawals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,9 +30,12 @@ pub(crate) use claim::past_due;
 pub(crate) use dispatcher::run as run_dispatcher;
 pub(crate) use results::run as run_results;
 pub(crate) use verdict::needs_a_person;
+pub(crate) use withdrawals::run as run_withdrawals;
 
 /// The most notices that wait in memory.
 const HELD_MAX: usize = 4_096;
+/// How many of them may be other than urgent, so that a backlog leaves room for what cannot wait.
+const ORDINARY_MAX: usize = HELD_MAX / 4 * 3;
 
 /// A notice with everything that sending it needs, and the lease under which it may start.
 #[derive(Debug)]
@@ -52,7 +57,7 @@ pub(crate) struct Done {
 }
 
 /// A withdrawal as the engine applies it to what waits in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Withdrawn {
     pub(crate) bulletin_id: Uuid,
     /// This revision and those before it.
@@ -77,6 +82,8 @@ enum Command {
     Start(Vec<Ready>),
     /// Stop what still waits.
     Withdraw(Withdrawn),
+    /// The ends of these notices' attempts are written; with the attempts that each counted before.
+    Recorded(Vec<(Uuid, i32)>),
 }
 
 /// The engine as others see it. Cheap to clone.
@@ -108,9 +115,10 @@ pub(crate) fn engine() -> (EngineHandle, EngineEnds) {
 }
 
 impl EngineHandle {
-    /// How many more notices may be handed over with their lease already written.
-    pub(crate) fn room(&self) -> usize {
-        HELD_MAX.saturating_sub(self.held.load(Ordering::Relaxed))
+    /// How many more notices of a lane may be handed over with their lease already written.
+    pub(crate) fn room(&self, lane: i16) -> usize {
+        let most = if lane == 0 { HELD_MAX } else { ORDINARY_MAX };
+        most.saturating_sub(self.held.load(Ordering::Relaxed))
     }
 
     /// Hands over notices that were just committed under this process's lease.
@@ -125,8 +133,25 @@ impl EngineHandle {
         let _ = self.commands.send(Command::Withdraw(withdrawn));
     }
 
+    /// Says that ends of attempts are written.
+    fn recorded(&self, ended: Vec<(Uuid, i32)>) {
+        let _ = self.commands.send(Command::Recorded(ended));
+    }
+
     /// Says that something may have become due.
     pub(crate) fn wake(&self) {
         self.due.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_leaves_room_for_urgent_notices() {
+        let (handle, ends) = engine();
+        ends.held.store(ORDINARY_MAX, Ordering::Relaxed);
+        assert_eq!((handle.room(0), handle.room(1), handle.room(2)), (HELD_MAX - ORDINARY_MAX, 0, 0));
     }
 }

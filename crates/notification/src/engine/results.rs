@@ -6,11 +6,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rand::Rng;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
 };
+use tocsin_domain::channel::may_reach_at;
 use tocsin_domain::id::AttemptId;
 use tocsin_domain::notice::NoticeState;
 use tocsin_domain::priority::Lane;
@@ -21,13 +23,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::Done;
 use super::verdict::{Standing, Verdict, decide};
+use super::{Done, Ready};
 use crate::bulletin::Bulletin;
 use crate::channel::Outcome;
 use crate::entity::{attempt, contact, notice};
 use crate::handover;
 use crate::office::Office;
+use crate::render::BulletinKind;
 use crate::store::{Change, update_notices};
 
 /// The most ends in one transaction.
@@ -56,7 +59,8 @@ pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<
             sleep(RETRY_PAUSE).await;
         }
         last_flush = Instant::now();
-        batch.clear();
+        let notice = |done: Done| (done.ready.notice.notice_id, done.ready.notice.attempts);
+        office.engine.recorded(batch.drain(..).map(notice).collect());
         office.progress.wake();
         office.engine.wake();
     }
@@ -132,13 +136,22 @@ fn judge(office: &Office, done: &Done, row: &notice::Model) -> Change {
         state: state.as_str().to_owned(),
         reason,
         attempts: row.attempts + i32::from(sent),
-        next_at_ms: next_at.map(to_ms),
+        next_at_ms: next_at.map(|at| to_ms(outside_quiet_hours(&done.ready, at))),
         handed_to: row.handed_to.clone().or_else(|| handover::name_for(&done.ready.bulletin).filter(|_| by_hand)),
         provider_id: provider_id.or_else(|| row.provider_id.clone()),
         version: row.version + 1,
         // Dispatch is told of alerts only.
         owed_since_ms: done.ready.bulletin.is_reported().then(|| to_ms(done.ended_at)),
         changed_at_ms: to_ms(done.ended_at),
+    }
+}
+
+/// A retry does not wake a contact whom the first attempt would not have woken. Staff are called at any hour.
+fn outside_quiet_hours(ready: &Ready, at: DateTime<Utc>) -> DateTime<Utc> {
+    let facts = &ready.bulletin.facts;
+    match &ready.recipient {
+        Some(recipient) if facts.kind == BulletinKind::Alert => may_reach_at(&recipient.channels(), facts.priority, at),
+        _ => at,
     }
 }
 

@@ -147,10 +147,15 @@ impl<T> Slots<T> {
         self.relist(destination);
     }
 
-    /// Destinations that have enough waiting here: claiming more for them would only let leases run out.
-    pub(super) fn saturated(&self) -> Vec<Destination> {
-        let full = |place: &Place<T>| place.waiting() >= place.limit.in_flight_max * 2;
-        self.places.iter().filter(|(_, place)| full(place)).map(|(destination, _)| *destination).collect()
+    /// For each lane, the destinations that have enough of it waiting here: claiming more for them would only let leases
+    /// run out. What waits in other lanes does not count, or a backlog would hold up what is urgent.
+    pub(super) fn saturated(&self) -> [Vec<Destination>; LANES] {
+        std::array::from_fn(|lane| {
+            let full = |place: &Place<T>| {
+                place.waiting.get(lane).is_some_and(|line| line.len() >= place.limit.in_flight_max * 2)
+            };
+            self.places.iter().filter(|(_, place)| full(place)).map(|(destination, _)| *destination).collect()
+        })
     }
 
     /// Takes out of the line whatever matches.
@@ -262,6 +267,16 @@ mod tests {
         assert_eq!(drain(&mut slots).len(), 1);
         slots.release(1, 1, Some(false));
         assert_eq!(drain(&mut slots).len(), 1);
+    }
+
+    #[test]
+    fn a_backlog_saturates_its_own_lane_only() {
+        let mut slots = Slots::new(100);
+        for number in 0..8 {
+            slots.push(1, 2, WEBHOOK, number);
+        }
+        slots.push(2, 0, WEBHOOK, 100);
+        assert_eq!(slots.saturated(), [vec![], vec![], vec![1]]);
     }
 
     #[test]

@@ -38,10 +38,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything.
 pub(super) struct Harness {
-    database: TestDatabase,
+    pub(super) database: TestDatabase,
     folder: TempDir,
     settings: String,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) dispatch: Peer,
     triage: Peer,
     running: Running,

@@ -5,6 +5,7 @@ mod contacts;
 mod destinations;
 mod harness;
 mod journey;
+mod leases;
 mod mail_servers;
 mod peers;
 mod receipts;

@@ -57,7 +57,7 @@ async fn what_was_in_flight_is_sent_again_after_a_crash() {
 #[tokio::test]
 async fn a_lease_that_ran_out_is_claimed_by_another_process() {
     let database = TestDatabase::postgres().await;
-    let more = "lease_seconds = 4";
+    let more = "sms.answer_seconds = 3\nlease_seconds = 7";
     let harness = Harness::start_with(database, more).await;
     let contacts: Vec<_> = (1..=20).map(|number| harness.contact("org-1", number, "en", &["webhook"])).collect();
     harness.import(contacts.clone()).await.unwrap();

@@ -18,9 +18,12 @@ use crate::lifecycle::Shutdown;
 const ATTEMPTS_MAX: u32 = 5;
 /// How long a handler may take; a third less than the broker waits for an answer.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The lane's pause while something is away doubles between these.
+/// The lane's first pause while something is away; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// After a pause this long the event is given back, and the lane takes the next one.
+const GIVEN_BACK_AFTER: Duration = Duration::from_secs(1);
+/// An event that was given back because something is away comes again after this.
+const AWAY_DELAY: Duration = Duration::from_secs(2);
 /// An event that is given back at the drain comes again after this.
 const GIVEN_BACK_DELAY: Duration = Duration::from_millis(100);
 /// Events whose faults are remembered; beyond it the count starts anew, which only means more attempts.
@@ -86,7 +89,11 @@ async fn take(consumer: &Consumer, delivery: Delivery, faults: &mut HashMap<Even
             () = shutdown.draining() => return delivery.nak(GIVEN_BACK_DELAY).await,
             () = tokio::time::sleep(pause) => {}
         }
-        pause = (pause * 2).min(PAUSE_MAX);
+        if pause >= GIVEN_BACK_AFTER {
+            // What is awaited may stand behind this very event, so the lane does not wait for it for ever.
+            return delivery.nak(AWAY_DELAY).await;
+        }
+        pause *= 2;
     }
 }
 

@@ -141,8 +141,20 @@ impl Credentials {
         Ok(IssuedKey { id, secret })
     }
 
-    /// Ends a key. Ending it twice changes nothing. Other processes may honour it for 15 s more.
+    /// Ends a key. Ending it twice changes nothing. Other processes may honour it for 15 s more. The last key of an
+    /// administrator cannot be ended: nobody could issue another.
     pub async fn revoke(&self, id: Uuid) -> Result<(), Failure> {
+        let now = self.inner.clock.now();
+        let is_administrator = |key: &KeyRecord| {
+            let lives = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now);
+            lives && key.principal.has_any(&[Role::Administrator])
+        };
+        let keys = self.list().await?;
+        let administrators = || keys.iter().filter(|key| is_administrator(key));
+        if administrators().any(|key| key.id == id) && administrators().count() == 1 {
+            let says = "this is the last key of an administrator; issue another one first";
+            return Err(Failure::refused("LAST_ADMINISTRATOR", says));
+        }
         let transaction = self.inner.database.begin().await?;
         let known = store::revoke(&transaction, id, self.inner.clock.now_ms()).await?;
         transaction.commit().await?;

@@ -31,7 +31,7 @@ async fn call(request: Request, next: Next) -> Response {
     }
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(CALL_TIME_MAX, answered.instrument(span.clone())).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => in_our_words(response),
         Ok(Err(_)) => {
             span.in_scope(|| tracing::error!(method = method.as_str(), "a call panicked"));
             refusal(Failure::internal("PANICKED"))
@@ -50,6 +50,25 @@ async fn call(request: Request, next: Next) -> Response {
         .with_label_values(&[label, &format!("{code:?}")])
         .observe(started.elapsed().as_secs_f64());
     response
+}
+
+/// What the library refuses before a verb sees it has no details of ours: a message that does not decode, and one that is
+/// too large.
+fn in_our_words(response: Response) -> Response {
+    if response.headers().contains_key("grpc-status-details-bin") {
+        return response;
+    }
+    match code_of(&response) {
+        Code::Internal => {
+            let says = "the message does not decode; check it against the protos, and that every text is UTF-8";
+            refusal(Failure::invalid("MESSAGE_MALFORMED", says))
+        }
+        Code::OutOfRange => {
+            let says = "the message is larger than this service takes; send less at once";
+            refusal(Failure::too_large("MESSAGE_TOO_LARGE", says))
+        }
+        _ => response,
+    }
 }
 
 fn refusal(failure: Failure) -> Response {

@@ -30,19 +30,19 @@ Examples:
     #[command(after_help = "Example:\n  tocsin alert list")]
     List,
     /// Show an alert.
-    #[command(after_help = "Example:\n  tocsin alert show A7F3-K2C")]
+    #[command(after_help = "Example:\n  tocsin alert show A7F3-K2W")]
     Show(Name),
     /// Acknowledge an alert for your organisation: further notices to it stop.
-    #[command(after_help = "Example:\n  tocsin alert ack A7F3-K2C")]
+    #[command(after_help = "Example:\n  tocsin alert ack A7F3-K2W")]
     Ack(Name),
     /// Answer an alert for your organisation.
-    #[command(after_help = "Example:\n  tocsin alert respond A7F3-K2C signed")]
+    #[command(after_help = "Example:\n  tocsin alert respond A7F3-K2W signed")]
     Respond(Respond),
     /// Show who was reached, who answered, and what is still undone.
     #[command(after_help = "Examples:
-  tocsin alert coverage A7F3-K2C
-  tocsin alert coverage A7F3-K2C --watch
-  tocsin alert coverage A7F3-K2C --notices --json")]
+  tocsin alert coverage A7F3-K2W
+  tocsin alert coverage A7F3-K2W --watch
+  tocsin alert coverage A7F3-K2W --notices --json")]
     Coverage(Coverage),
     /// The same as `tocsin case release`.
     #[command(after_help = "Example:\n  tocsin alert release XA-2026-0001 --drill")]

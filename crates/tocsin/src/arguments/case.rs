@@ -98,7 +98,7 @@ pub(crate) struct Name {
 /// `tocsin case list`
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only cases in this state, as received, verifying or released.
+    /// Only cases in this state, as received, verifying or monitoring.
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<String>,
 }

@@ -152,7 +152,9 @@ async fn conclude(
         println!("{}", serde_json::to_string(&summary).map_err(DemoError::other)?);
     }
     if !arguments.exit {
-        stage.wait(&played.cast, &played.walked, tell).await?;
+        let reached = played.fanout.as_ref().and_then(|fanout| fanout.coverage.organisations.first());
+        let recipient = reached.map(|organisation| organisation.organisation_id.as_str());
+        stage.wait(&played.cast, &played.walked, recipient, tell).await?;
     }
     Ok(())
 }

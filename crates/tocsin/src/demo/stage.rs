@@ -1,5 +1,6 @@
 //! The stage of the demo: a folder, the receivers, and the four services in this process.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -34,7 +35,7 @@ pub(super) struct Stage {
     folder: PathBuf,
     administrator: Player,
     services: Running,
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 /// Organisations or contacts in one import request.
@@ -57,7 +58,7 @@ impl Stage {
             (None, Some(temporary)) => temporary.path().to_owned(),
             (None, None) => PathBuf::from("."),
         };
-        std::fs::create_dir_all(&folder).map_err(DemoError::other)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(DemoError::other)?;
         let receivers = Receivers::start(network).await?;
         let doors = Doors::on_free_ports().await.map_err(DemoError::other)?;
         let file = settings_text(&folder, &doors, &receivers)?;
@@ -92,7 +93,7 @@ impl Stage {
             folder,
             administrator: Player { actor: "administrator".to_owned(), secret: key.secret.expose().to_owned() },
             services,
-            _temporary: temporary,
+            temporary,
         })
     }
 
@@ -118,8 +119,15 @@ impl Stage {
         Ok(cast)
     }
 
-    /// Prints what can be tried by hand, and waits for Ctrl-C.
-    pub(super) async fn wait(&self, cast: &Cast, walked: &Walked, tell: Tell) -> Result<(), DemoError> {
+    /// Prints what can be tried by hand, and waits for Ctrl-C. `recipient` is an organisation that the alert reached.
+    pub(super) async fn wait(
+        &self,
+        cast: &Cast,
+        walked: &Walked,
+        recipient: Option<&str>,
+        tell: Tell,
+    ) -> Result<(), DemoError> {
+        let delegate = recipient.and_then(|id| cast.delegates.iter().find(|one| one.actor == format!("{id}-delegate")));
         let people = [
             ("administrator", &cast.administrator),
             ("coordinator", &cast.coordinator),
@@ -127,34 +135,43 @@ impl Stage {
             ("approver-1", &cast.approvers[0]),
             ("approver-2", &cast.approvers[1]),
         ];
-        let delegate = cast.delegates.first().map(|delegate| ("delegate", delegate));
-        for (name, player) in people.into_iter().chain(delegate) {
+        for (name, player) in people.into_iter().chain(delegate.map(|delegate| ("delegate", delegate))) {
             write_key(&self.folder.join(format!("{name}.key")), &player.secret)?;
         }
-        let folder = self.folder.display();
-        let tocsin = format!("tocsin --config {folder}/tocsin.toml");
         tell.heading("The services go on running. In another terminal:");
-        tell.line(&format!("  {tocsin} --key-file {folder}/coordinator.key case show {}", walked.reference));
-        if walked.release.released {
-            let code = &walked.release.short_code;
-            tell.line(&format!("  {tocsin} --key-file {folder}/coordinator.key alert coverage {code}"));
-            tell.line(&format!(
-                "  {tocsin} --key-file {folder}/coordinator.key case stop {} --reason \"...\"",
-                walked.reference
-            ));
-            if let Some(delegate) = cast.delegates.first() {
-                tell.line(&format!(
-                    "  {tocsin} --key-file {folder}/delegate.key alert show {code}    # {}",
-                    delegate.actor
-                ));
-                tell.line(&format!("  {tocsin} --key-file {folder}/delegate.key alert ack {code}"));
-            }
+        for command in self.commands(walked, delegate) {
+            tell.line(&format!("  {command}"));
         }
-        tell.line(&format!("  TOCSIN_RECEIPT=\"{}\" {tocsin} report show", walked.receipt));
-        tell.line(&format!("  {tocsin} doctor"));
-        tell.line("\nCtrl-C ends the demo and removes its folder.");
+        match self.temporary {
+            Some(_) => tell.line("\nCtrl-C ends the demo and removes its folder."),
+            None => tell.line("\nCtrl-C ends the demo; its folder stays."),
+        }
         signalled().await;
         Ok(())
+    }
+
+    /// Commands that work while the demo runs, in an order in which each does.
+    fn commands(&self, walked: &Walked, delegate: Option<&Player>) -> Vec<String> {
+        let folder = self.folder.display();
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tocsin"));
+        let tocsin = format!("{} --config {folder}/tocsin.toml", program.display());
+        let coordinator = format!("{tocsin} --key-file {folder}/coordinator.key");
+        let (case, code) = (&walked.reference, &walked.release.short_code);
+        let mut commands = vec![
+            format!("TOCSIN_RECEIPT=\"{}\" {tocsin} report show", walked.receipt),
+            format!("{tocsin} doctor"),
+            format!("{coordinator} case show {case}"),
+        ];
+        if let Some(delegate) = delegate {
+            let reader = format!("{tocsin} --key-file {folder}/delegate.key");
+            commands.push(format!("{reader} alert show {code}    # as {}", delegate.actor));
+            commands.push(format!("{reader} alert ack {code}"));
+        }
+        if walked.release.released {
+            commands.push(format!("{coordinator} alert coverage {code}"));
+            commands.push(format!("{coordinator} case stop {case} --reason \"a drill of stopping\""));
+        }
+        commands
     }
 
     /// Ends the services in order.

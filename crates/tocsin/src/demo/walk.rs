@@ -36,6 +36,28 @@ struct Accepted {
     receipt: String,
 }
 
+/// Why intake refused, as `application/problem+json` says it.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    #[serde(default)]
+    errors: Vec<ProblemField>,
+}
+
+#[derive(Deserialize)]
+struct ProblemField {
+    field: String,
+    #[serde(alias = "description")]
+    detail: String,
+}
+
+impl Problem {
+    fn in_words(self) -> String {
+        let fields = self.errors.into_iter().map(|error| format!("; {}: {}", error.field, error.detail));
+        std::iter::once(self.detail).chain(fields).collect()
+    }
+}
+
 /// How long a step of another service may take to show.
 const STEP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -97,7 +119,8 @@ async fn submit(scenario: &Scenario, intake_url: &str) -> Result<Accepted, DemoE
         .await
         .map_err(DemoError::other)?;
     if answer.status() != reqwest::StatusCode::CREATED {
-        return Err(DemoError::Report { answer: answer.text().await.map_err(DemoError::other)? });
+        let problem: Problem = answer.json().await.map_err(DemoError::other)?;
+        return Err(DemoError::Report { answer: problem.in_words() });
     }
     answer.json().await.map_err(DemoError::other)
 }

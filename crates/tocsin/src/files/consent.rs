@@ -56,7 +56,9 @@ fn limits(value: &Value) -> Option<triage::ConsentLimits> {
         Value::Object(parts) => {
             for (key, part) in parts {
                 match (key.as_str(), texts(part)) {
-                    (_, Some(list)) if list.is_empty() => {}
+                    _ if part.is_null() => {}
+                    // An empty list may have meant nobody or anybody: no program can tell.
+                    (_, Some(list)) if list.is_empty() => limits.unchecked.push(format!("{key}: []")),
                     ("organisations", Some(list)) => limits.organisations = list,
                     ("languages", Some(list)) => limits.languages = list,
                     _ => limits.unchecked.push(format!("{key}: {}", in_words(part))),

@@ -101,6 +101,10 @@ async fn owe_again(data_folder: &Path, since: DateTime<Utc>) -> Result<(), Faile
     let settings = DatabaseSettings { url, connections_max: 1 };
     for service in Service::ALL {
         let database = Database::open(&settings, service).await.map_err(failed(service.as_str()))?;
+        if service == Service::Dispatch {
+            // Positions after the copy will be given again, to other alerts: readers must not go on from them.
+            tocsin_dispatch::renew_feed_epoch(&database).await.map_err(failed(service.as_str()))?;
+        }
         let outbox = Outbox::new(service, database, Bus::in_process(), Clock::system());
         let events = outbox.redrive_since(since - MARGIN).await.map_err(failed(service.as_str()))?;
         eprintln!("restored {service}.sqlite; {events} events are said again");

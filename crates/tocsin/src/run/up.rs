@@ -1,13 +1,19 @@
 //! `tocsin up`: all four services in one process, over SQLite and the bus within the process.
 
+use std::error::Error;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
 use tocsin_platform::clock::Clock;
-use tocsin_platform::config::Settings;
+use tocsin_platform::config::{BusKind, Settings};
+use tocsin_platform::credentials::Credentials;
 use tocsin_platform::lifecycle::signalled;
 use tocsin_platform::telemetry;
 use tocsin_proto::catalogue::Service;
 
 use crate::assembly::{Doors, Running};
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 
 /// Runs until SIGTERM or Ctrl-C, then drains.
 pub(crate) async fn run(settings: Settings) -> Result<(), Failed> {
@@ -18,18 +24,53 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failed> {
 pub(super) async fn services(services: &[Service], settings: Settings, name: &str) -> Result<(), Failed> {
     let _telemetry =
         telemetry::init(&settings.telemetry, name).map_err(|error| Failed::other("telemetry cannot start", &error))?;
+    let _held = match settings.bus.kind {
+        BusKind::InProcess => Some(hold(&settings.data_folder)?),
+        // Replicas share a folder's key files and meet in the database.
+        BusKind::Nats => None,
+    };
     let doors = Doors::of(services, &settings).await?;
-    let running = Running::start(settings, Clock::system(), doors).await?;
-    if services.contains(&Service::Triage)
-        && let Some(key) =
-            running.credentials().bootstrap().await.map_err(|error| Failed::other("the store of keys", &error))?
-    {
-        // Once, and on standard output only: it is in no log, and only its hash is stored.
-        println!("The first key, of an administrator. It is shown this once; keep it safe, and issue others with it:");
-        println!("{}", key.secret.expose());
+    if services.contains(&Service::Triage) {
+        tell_first_key(&settings).await?;
     }
+    let running = Running::start(settings, Clock::system(), doors).await?;
     running
         .until(signalled())
         .await
         .map_err(|error| Failed::other("the process ended because a part of it failed", &error))
+}
+
+/// Holds the data folder for this process alone: two embedded buses on one database would not hear each other.
+fn hold(folder: &Path) -> Result<File, Failed> {
+    let failed =
+        |error: &dyn Error| Failed::other(&format!("the data folder {} cannot be used", folder.display()), error);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(&error))?;
+    let path = folder.join("tocsin.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("the data folder {} is in use by another process", folder.display());
+            Err(Failed::new(Exit::Refused, message).advise("stop that process, or use another --data-folder"))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
+    }
+}
+
+/// Prints the first administrator key, once: before anything else runs, so that a start that fails later has told it.
+async fn tell_first_key(settings: &Settings) -> Result<(), Failed> {
+    let failed = |error: &dyn Error| Failed::other("the store of keys", error);
+    let credentials = Credentials::open(&settings.database, Clock::system()).await.map_err(|error| failed(&error))?;
+    if let Some(key) = credentials.bootstrap().await.map_err(|error| failed(&error))? {
+        // On standard output only: it is in no log, and only its hash is stored.
+        println!("The first key, of an administrator. It is shown this once; keep it safe, and issue others with it:");
+        println!("{}", key.secret.expose());
+    }
+    Ok(())
 }

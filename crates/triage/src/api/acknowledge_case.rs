@@ -1,7 +1,7 @@
 //! `AcknowledgeCase`: a person has seen it, which stops the clock of the first answer.
 
 use tocsin_domain::case::{CaseAction, CaseState};
-use tocsin_domain::role::Role;
+use tocsin_domain::role::{Action, Role};
 use tocsin_platform::clock::to_ms;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
@@ -17,7 +17,7 @@ pub(super) async fn acknowledge_case(
     desk: &Desk,
     request: Request<wire::AcknowledgeCaseRequest>,
 ) -> Result<wire::AcknowledgeCaseResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::DutyOfficer, Role::Coordinator]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::AcknowledgeCase).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let now = desk.clock.now();

@@ -1,7 +1,7 @@
 //! `AnswerReporter`: a text that only the reporter's receipt opens; a question makes the case wait.
 
 use tocsin_domain::case::{CaseAction, CaseState};
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::triage::v1 as wire;
@@ -19,8 +19,7 @@ pub(super) async fn answer_reporter(
     desk: &Desk,
     request: Request<wire::AnswerReporterRequest>,
 ) -> Result<wire::AnswerReporterResponse, TriageError> {
-    let roles = [Role::DutyOfficer, Role::Verifier, Role::Coordinator];
-    let principal = desk.credentials.require(request.metadata(), &roles).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::AskReporter).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let mut fields = Fields::default();

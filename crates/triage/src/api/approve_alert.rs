@@ -2,7 +2,7 @@
 
 use tocsin_domain::approval::{Approval, ApprovalFault, Decision};
 use tocsin_domain::case::{TrackAction, TrackState};
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::triage::v1 as wire;
@@ -20,7 +20,7 @@ pub(super) async fn approve_alert(
     desk: &Desk,
     request: Request<wire::ApproveAlertRequest>,
 ) -> Result<wire::ApproveAlertResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Approver]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::Approve).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let now = desk.clock.now();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tocsin_domain::adversary::{missed_steps, release_by};
 use tocsin_domain::case::CaseAction;
 use tocsin_domain::priority::Priority;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_domain::score::{FactorOutOfRange, Score, score};
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::credentials::Principal;
@@ -25,7 +25,7 @@ pub(super) async fn assess_case(
     desk: &Desk,
     request: Request<wire::AssessCaseRequest>,
 ) -> Result<wire::AssessCaseResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Coordinator, Role::DutyOfficer]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::Assess).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let assessing = decode::assessment::assessing(&request)?;
@@ -41,9 +41,7 @@ pub(super) async fn assess_case(
     let priority = assessing.changed.as_ref().map_or(score.priority, |(priority, _)| *priority);
     case.row.priority = priority.to_string();
     case.row.assessed = true;
-    if principal.has_any(&[Role::Coordinator]) {
-        case.take(&principal.actor, &principal.name);
-    }
+    case.take(&principal.actor, &principal.name);
     let (_, position) = findings::last_assessment(&transaction, &case).await?;
     let assessment = stored(&score, priority, &assessing, &principal, now);
     findings::add_assessment(&transaction, &case, position, &assessment, to_ms(now)).await?;

@@ -3,7 +3,7 @@
 use sea_orm::DatabaseTransaction;
 use tocsin_domain::alert::Draft;
 use tocsin_domain::case::CaseAction;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::triage::v1 as wire;
@@ -20,7 +20,7 @@ pub(super) async fn draft_alert(
     desk: &Desk,
     request: Request<wire::DraftAlertRequest>,
 ) -> Result<wire::DraftAlertResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Coordinator]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::WriteDraft).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let given = decode::present("draft", request.draft)?;

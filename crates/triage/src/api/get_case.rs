@@ -1,12 +1,13 @@
 //! `GetCase`: everything about a case, opened for those who may read it. Each reading is in the audit trail.
 
 use tocsin_domain::adversary::{missed_steps, release_by};
+use tocsin_domain::role::Action;
 use tocsin_domain::verification::{independent_sources, sufficient};
 use tocsin_platform::clock::from_ms;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
 
-use super::{OVERSEERS, READERS, summary};
+use super::{onlookers, summary};
 use crate::decode;
 use crate::desk::Desk;
 use crate::error::TriageError;
@@ -22,13 +23,12 @@ pub(super) async fn get_case(
     desk: &Desk,
     request: Request<wire::GetCaseRequest>,
 ) -> Result<wire::GetCaseResponse, TriageError> {
-    let roles = [READERS.as_slice(), OVERSEERS.as_slice()].concat();
-    let principal = desk.credentials.require(request.metadata(), &roles).await?;
+    let principal = desk.credentials.require(request.metadata(), &onlookers()).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let reader = desk.database.reader();
     let case = cases::find(reader, &desk.vault, name).await?;
-    let reads_content = principal.has_any(&READERS);
+    let reads_content = principal.may(Action::ReadCase);
     let mut response = read(desk, &case).await?;
     if !reads_content {
         withhold(&mut response);

@@ -1,6 +1,6 @@
 //! `IssueKey`: a credential, whose secret is in this answer only.
 
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
@@ -14,7 +14,7 @@ pub(super) async fn issue_key(
     desk: &Desk,
     request: Request<wire::IssueKeyRequest>,
 ) -> Result<wire::IssueKeyResponse, TriageError> {
-    desk.credentials.require(request.metadata(), &[Role::Administrator]).await?;
+    desk.credentials.require_action(request.metadata(), Action::ManageKeys).await?;
     let given = decode::present("key", request.into_inner().key)?;
     let new = decode::key::new_key(&given, desk.clock.now())?;
     let issued = desk.credentials.issue(new).await?;

@@ -1,6 +1,6 @@
 //! `RevokeKey` and `ListKeys`: ending a credential, and seeing which there are.
 
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
@@ -16,7 +16,7 @@ pub(super) async fn revoke_key(
     desk: &Desk,
     request: Request<wire::RevokeKeyRequest>,
 ) -> Result<wire::RevokeKeyResponse, TriageError> {
-    desk.credentials.require(request.metadata(), &[Role::Administrator]).await?;
+    desk.credentials.require_action(request.metadata(), Action::ManageKeys).await?;
     let request = request.into_inner();
     let id = Uuid::try_parse(&request.key_id).map_err(|_| {
         let says = "a key id is a UUID; list the keys to find it";
@@ -34,7 +34,7 @@ pub(super) async fn list_keys(
     desk: &Desk,
     request: Request<wire::ListKeysRequest>,
 ) -> Result<wire::ListKeysResponse, TriageError> {
-    desk.credentials.require(request.metadata(), &[Role::Administrator]).await?;
+    desk.credentials.require_action(request.metadata(), Action::ManageKeys).await?;
     let request = request.into_inner();
     let after = if request.page_token.is_empty() { None } else { Some(page_token(&request.page_token)?) };
     let records = desk.credentials.list().await?;

@@ -7,7 +7,7 @@ use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::{OVERSEERS, READERS, summary};
+use super::{onlookers, summary};
 use crate::desk::Desk;
 use crate::entity::case::file;
 use crate::error::TriageError;
@@ -22,7 +22,7 @@ pub(super) async fn list_cases(
     desk: &Desk,
     request: Request<wire::ListCasesRequest>,
 ) -> Result<wire::ListCasesResponse, TriageError> {
-    desk.credentials.require(request.metadata(), &[READERS.as_slice(), OVERSEERS.as_slice()].concat()).await?;
+    desk.credentials.require(request.metadata(), &onlookers()).await?;
     let request = request.into_inner();
     let size = page_size(request.page_size);
     let mut query = file::Entity::find().order_by_desc(file::Column::CaseId).limit(u64::from(size) + 1);

@@ -18,7 +18,7 @@ mod stop_case;
 mod submit_for_approval;
 mod summary;
 
-use tocsin_domain::role::Role;
+use tocsin_domain::role::{Action, Role, may};
 use tocsin_proto::triage::v1 as wire;
 use tocsin_proto::triage::v1::case_service_server::CaseService;
 use tocsin_proto::triage::v1::key_service_server::KeyService;
@@ -26,11 +26,11 @@ use tonic::{Request, Response, Status};
 
 use crate::desk::Desk;
 
-/// Who may read what was typed about a case.
-const READERS: [Role; 5] =
-    [Role::DutyOfficer, Role::Verifier, Role::Coordinator, Role::Approver, Role::LanguageReviewer];
-/// Who may see that a case exists and what was done with it, but nothing that was typed.
-const OVERSEERS: [Role; 2] = [Role::Auditor, Role::IdentityCustodian];
+/// Who may see that a case exists and what was done with it. What was typed is for those who may also read cases.
+fn onlookers() -> Vec<Role> {
+    let sees = |role: Role| may(role, Action::ListCases) || may(role, Action::ReadAuditTrail);
+    Role::ALL.iter().copied().filter(|role| sees(*role)).collect()
+}
 
 /// The door for cases.
 pub(crate) struct CaseDoor {

@@ -1,7 +1,7 @@
 //! `PreviewRelease`: the same decision without effect, and what one recipient of each channel and language would read.
 
 use tocsin_domain::alert::deadline;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::notification::v1::PreviewNoticesRequest;
 use tocsin_proto::triage::v1 as wire;
@@ -19,7 +19,7 @@ pub(super) async fn preview_release(
     desk: &Desk,
     request: Request<wire::PreviewReleaseRequest>,
 ) -> Result<wire::PreviewReleaseResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Coordinator, Role::Approver]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::PreviewRelease).await?;
     let (caller, _, request) = request.into_parts();
     let name = decode::case_name(&request.case)?;
     let gate = Gate::read(desk.database.reader(), &desk.vault, name).await?;

@@ -6,7 +6,7 @@ use tocsin_domain::case::CaseAction;
 use tocsin_domain::codes::ConsentStatus;
 use tocsin_domain::consent::ConsentRecord;
 use tocsin_domain::id::ConsentId;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::convert::timestamp;
@@ -29,7 +29,7 @@ pub(super) async fn record_consent(
     desk: &Desk,
     request: Request<wire::RecordConsentRequest>,
 ) -> Result<wire::RecordConsentResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Coordinator, Role::DutyOfficer]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::RecordConsent).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let given = decode::present("consent", request.consent)?;

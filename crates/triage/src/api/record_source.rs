@@ -2,7 +2,7 @@
 
 use tocsin_domain::case::CaseAction;
 use tocsin_domain::id::SourceId;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_domain::verification::{independent_sources, sufficient};
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::failure::Failure;
@@ -22,7 +22,7 @@ pub(super) async fn record_source(
     desk: &Desk,
     request: Request<wire::RecordSourceRequest>,
 ) -> Result<wire::RecordSourceResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Verifier, Role::Coordinator]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::RecordSource).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let given = decode::present("source", request.source)?;

@@ -2,7 +2,7 @@
 
 use tocsin_domain::approval::{Approval, Decision};
 use tocsin_domain::case::TrackAction;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
@@ -20,7 +20,7 @@ pub(super) async fn reject_alert(
     desk: &Desk,
     request: Request<wire::RejectAlertRequest>,
 ) -> Result<wire::RejectAlertResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Approver]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::Approve).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let mut fields = Fields::default();

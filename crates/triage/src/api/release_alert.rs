@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 use tocsin_domain::audience::Audience;
 use tocsin_domain::release::Refusal;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::credentials::Principal;
 use tocsin_platform::failure::Failure;
@@ -25,7 +25,7 @@ pub(super) async fn release_alert(
     desk: &Desk,
     request: Request<wire::ReleaseAlertRequest>,
 ) -> Result<wire::ReleaseAlertResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Coordinator, Role::Approver]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::Release).await?;
     let (caller, _, request) = request.into_parts();
     let name = decode::case_name(&request.case)?;
     let before = Gate::read(desk.database.reader(), &desk.vault, name).await?;

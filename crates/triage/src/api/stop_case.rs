@@ -1,6 +1,6 @@
 //! `StopCase`: the stop-action. What is queued ends withdrawn, and nothing of the case leaves until somebody drafts anew.
 
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
@@ -18,8 +18,7 @@ pub(super) async fn stop_case(
     desk: &Desk,
     request: Request<wire::StopCaseRequest>,
 ) -> Result<wire::StopCaseResponse, TriageError> {
-    let roles = [Role::Coordinator, Role::DutyOfficer, Role::Approver];
-    let principal = desk.credentials.require(request.metadata(), &roles).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::StopCase).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let mut fields = Fields::default();

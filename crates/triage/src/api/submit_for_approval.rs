@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tocsin_domain::case::TrackAction;
-use tocsin_domain::role::Role;
+use tocsin_domain::role::Action;
 use tocsin_platform::clock::{from_ms, to_ms};
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::triage::v1 as wire;
@@ -18,7 +18,7 @@ pub(super) async fn submit_for_approval(
     desk: &Desk,
     request: Request<wire::SubmitForApprovalRequest>,
 ) -> Result<wire::SubmitForApprovalResponse, TriageError> {
-    let principal = desk.credentials.require(request.metadata(), &[Role::Coordinator]).await?;
+    let principal = desk.credentials.require_action(request.metadata(), Action::SubmitForApproval).await?;
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let now = desk.clock.now();

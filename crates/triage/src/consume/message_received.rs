@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::desk::Desk;
 use crate::error::TriageError;
+use crate::store::cases::OpenCase;
 use crate::store::messages::{self, Author};
 use crate::store::{cases, trail};
 use crate::{answers, consume};
@@ -29,16 +30,45 @@ pub(super) async fn consume(
     let place = place(message);
     let key = consume::data_key(desk, &place, &sealed).await?;
     let text = text(&key, &place, &sealed)?;
-    let now = desk.clock.now();
     let mut case = cases::lock(transaction, &desk.vault, &report.to_string()).await?;
-    messages::add(transaction, &case, message, Author::Reporter, &text, to_ms(at)).await?;
-    trail::write(transaction, &case, trail::SYSTEM, "message_received", "", to_ms(now)).await?;
+    join(desk, transaction, &mut case, message, &text, to_ms(at)).await
+}
+
+/// Gives a message to its case.
+async fn join(
+    desk: &Desk,
+    transaction: &DatabaseTransaction,
+    case: &mut OpenCase,
+    message: Uuid,
+    text: &str,
+    at_ms: i64,
+) -> Result<(), TriageError> {
+    let now = desk.clock.now();
+    messages::add(transaction, case, message, Author::Reporter, text, at_ms).await?;
+    trail::write(transaction, case, trail::SYSTEM, "message_received", "", to_ms(now)).await?;
     if case.state()? == CaseState::NeedsInfo {
         case.act(CaseAction::ReceiveInformation)?;
-        let (_, answer) = answers::tell(transaction, &mut case, None, now).await?;
+        let (_, answer) = answers::tell(transaction, case, None, now).await?;
         case.save(transaction).await?;
         desk.outbox.record(transaction, &[answer]).await?;
     }
+    Ok(())
+}
+
+/// Gives the messages that still wait for a report to the case which it has by now. With two replicas a message and its
+/// report can be taken at once, and then neither transaction sees the other's row.
+pub(crate) async fn adopt(desk: &Desk, report: Uuid) -> Result<(), TriageError> {
+    let transaction = desk.database.begin().await?;
+    let mut case = cases::lock(&transaction, &desk.vault, &report.to_string()).await?;
+    for early in messages::take_early(&transaction, report).await? {
+        let sealed = Sealed::from_bytes(&early.sealed)?;
+        let place = place(early.message_id);
+        let key = consume::data_key(desk, &place, &sealed).await?;
+        let text = text(&key, &place, &sealed)?;
+        join(desk, &transaction, &mut case, early.message_id, &text, early.at_ms).await?;
+    }
+    transaction.commit().await?;
+    desk.outbox.wake();
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use tocsin_platform::seal::{self, DataKey, Sealed};
 use tocsin_proto::catalogue::{DISPATCH_KEY_PUBLISHED, MESSAGE_RECEIVED, REPORT_RECEIVED, RESPONSE_RECORDED};
 use uuid::Uuid;
 
+pub(crate) use message_received::adopt;
+
 use crate::desk::Desk;
 use crate::error::TriageError;
 

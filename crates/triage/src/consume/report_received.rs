@@ -22,6 +22,7 @@ use crate::store::alerts;
 use crate::store::cases::{self, OpenCase, facts_place, report_place};
 use crate::store::messages::{self, Author};
 use crate::store::trail;
+use crate::vault::VaultError;
 use crate::{answers, consume, pages};
 
 pub(super) async fn consume(
@@ -39,7 +40,7 @@ pub(super) async fn consume(
     let receipt_key = event.receipt_key.ok_or(TriageError::Foreign("a report without a receipt key"))?;
     let receipt_key = PublicSealingKey::from_bytes(&receipt_key.key)?;
     let place = report_place(report_id.as_uuid());
-    let key = consume::data_key(desk, &place, &sealed).await?;
+    let key = report_key(desk, report_id, &place, &sealed).await?;
     let report = opened(&key, &place, &sealed)?;
     // The key store comes first: a case whose key is nowhere could never be read, a key without a case harms nothing.
     desk.vault.keep_data_key(report_id, &key, to_ms(now)).await?;
@@ -62,6 +63,15 @@ pub(super) async fn consume(
     case.save(transaction).await?;
     desk.outbox.record(transaction, &[page, answer]).await?;
     Ok(())
+}
+
+/// The key store may hold the key already: from an attempt that failed after it was kept, or because only triage's
+/// other database was restored. Then the report opens even if the pair it is sealed to is gone.
+async fn report_key(desk: &Desk, report: ReportId, place: &str, sealed: &Sealed) -> Result<DataKey, TriageError> {
+    match desk.vault.data_key(report.as_uuid()).await {
+        Err(VaultError::Shredded) => consume::data_key(desk, place, sealed).await,
+        kept => Ok(kept?),
+    }
 }
 
 fn opened(key: &DataKey, place: &str, sealed: &Sealed) -> Result<Report, TriageError> {

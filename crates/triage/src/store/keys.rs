@@ -1,9 +1,7 @@
 //! Sealing keys: the newest of each other service, and which of our own were said.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use tocsin_platform::seal::PublicSealingKey;
 use tocsin_proto::catalogue::Service;
 
@@ -49,10 +47,13 @@ pub(crate) async fn is_announced<C: ConnectionTrait>(connection: &C, key_id: &st
     Ok(announced_key::Entity::find_by_id(key_id).one(connection).await?.is_some())
 }
 
-/// Notes that a key of our own is said by this very transaction.
+/// Notes that a key of our own is said by this very transaction; saying it again changes nothing.
 pub(crate) async fn announce<C: ConnectionTrait>(connection: &C, key_id: &str, now_ms: i64) -> Result<(), TriageError> {
     let row = announced_key::ActiveModel { key_id: Set(key_id.to_owned()), announced_at_ms: Set(now_ms) };
-    row.insert(connection).await?;
+    announced_key::Entity::insert(row)
+        .on_conflict(OnConflict::column(announced_key::Column::KeyId).do_nothing().to_owned())
+        .exec_without_returning(connection)
+        .await?;
     Ok(())
 }
 

@@ -1,14 +1,14 @@
 //! What the reporter and the network wrote to each other, and messages that overtook their report.
 
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{OnConflict, Query};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_platform::clock::from_ms;
 use tocsin_platform::seal::Sealed;
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::triage::v1 as wire;
 use uuid::Uuid;
 
-use crate::entity::case::{early_message, message};
+use crate::entity::case::{early_message, file, message};
 use crate::error::TriageError;
 use crate::sealed::{self, place};
 use crate::store::cases::OpenCase;
@@ -105,10 +105,24 @@ pub(crate) async fn take_early<C: ConnectionTrait>(
         .all(connection)
         .await?;
     if !rows.is_empty() {
+        // Only those that were read: another one may be committed meanwhile.
         early_message::Entity::delete_many()
-            .filter(early_message::Column::ReportId.eq(report))
+            .filter(early_message::Column::MessageId.is_in(rows.iter().map(|row| row.message_id)))
             .exec(connection)
             .await?;
     }
     Ok(rows)
+}
+
+/// The reports for which messages still wait although they have their case.
+pub(crate) async fn overdue<C: ConnectionTrait>(connection: &C) -> Result<Vec<Uuid>, TriageError> {
+    let opened = Query::select().column(file::Column::ReportId).from(file::Entity).to_owned();
+    Ok(early_message::Entity::find()
+        .select_only()
+        .column(early_message::Column::ReportId)
+        .distinct()
+        .filter(early_message::Column::ReportId.in_subquery(opened))
+        .into_tuple()
+        .all(connection)
+        .await?)
 }

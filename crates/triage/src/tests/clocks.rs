@@ -48,6 +48,23 @@ async fn nobody_answering_pages_the_next_and_then_everybody() {
 }
 
 #[tokio::test]
+async fn a_case_that_cannot_be_paged_for_stops_no_other() {
+    let house = House::start(Stored::sqlite()).await;
+    house.submit(&Scenario::workshop().report()).await;
+    let (second, _) = house.submit(&Scenario::dam().report()).await;
+    let second = house.get(&second).await.summary.unwrap().case_id;
+    let stored = house.stop().await;
+    // What no release of triage writes stands in the case whose clock is due first.
+    let spoil = "UPDATE cases SET priority = 'p9' WHERE case_id = (SELECT MIN(case_id) FROM cases)";
+    assert_eq!(stored.rewrite("triage", spoil).await, 1);
+
+    let house = House::start_at(stored, morning() + TimeDelta::minutes(16)).await;
+    let pages = house.hears::<event::PageRequested>(&PAGE_REQUESTED, 1).await;
+    assert_eq!((pages[0].case_id.as_str(), pages[0].level), (second.as_str(), 1));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn an_answer_stops_the_clocks() {
     let house = House::start(Stored::sqlite()).await;
     let (case, _) = house.submit(&Scenario::workshop().report()).await;

@@ -168,7 +168,8 @@ fn the_defaults_are_the_domain_s_and_wrong_settings_are_named() {
     assert_eq!(config.weights, tocsin_domain::score::Weights::default());
     for (text, key) in [
         ("[triage]\nduty_roster = []", "triage.duty_roster"),
-        ("[triage]\nkey_keep_hours = 0", "triage.key_keep_hours"),
+        ("[triage]\nkey_keep_hours = 167", "triage.key_keep_hours"),
+        ("[triage]\nkey_rotation_hours = 0", "triage.key_rotation_hours"),
         ("[triage.clocks.p1]\nescalate_minutes = [25, 15]", "triage.clocks.p1.escalate_minutes"),
         ("[triage]\nkey_rotation_days = 1", "triage.key_rotation_days"),
     ] {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use prost::Message;
+use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 use tocsin_domain::id::ReportId;
 use tocsin_domain::role::Role;
@@ -11,7 +12,7 @@ use tocsin_platform::bus::Bus;
 use tocsin_platform::clock::Clock;
 use tocsin_platform::config::Settings;
 use tocsin_platform::credentials::{Credentials, NewKey};
-use tocsin_platform::database::DatabaseSettings;
+use tocsin_platform::database::{Database, DatabaseSettings};
 use tocsin_platform::lifecycle::{LifecycleError, Shutdown, ShutdownHandle};
 use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_platform::seal::{self, PublicSealingKey, Receipt, SealingKeyPair};
@@ -58,7 +59,7 @@ pub(super) struct House {
 pub(super) struct Stored {
     pub(super) database: TestDatabase,
     pub(super) folder: TempDir,
-    /// The last sealing key that triage said: it says each key once, so a restart is silent.
+    /// The last sealing key that triage said.
     said: Option<PublicSealingKey>,
 }
 
@@ -73,6 +74,15 @@ impl Stored {
 
     fn on(database: TestDatabase) -> Self {
         Self { database, folder: tempfile::tempdir().unwrap(), said: None }
+    }
+
+    /// Changes what is stored, as a damage or a restore does. Returns how many rows changed.
+    pub(super) async fn rewrite(&self, database: &str, statement: &str) -> u64 {
+        let database = Database::open_named(self.settings(), database).await.unwrap();
+        let transaction = database.begin().await.unwrap();
+        let result = transaction.execute_unprepared(statement).await.unwrap();
+        transaction.commit().await.unwrap();
+        result.rows_affected()
     }
 
     pub(super) fn settings(&self) -> &DatabaseSettings {
@@ -219,15 +229,29 @@ impl House {
         report: &intake::Report,
         key: &PublicSealingKey,
     ) {
-        let now = self.clock.now();
+        self.say_sealed_report(&self.sealed_report(id, receipt, report, key)).await;
+    }
+
+    /// A report as intake seals it.
+    pub(super) fn sealed_report(
+        &self,
+        id: ReportId,
+        receipt: &Receipt,
+        report: &intake::Report,
+        key: &PublicSealingKey,
+    ) -> event::ReportReceived {
         let sealed = seal::seal(key, &format!("report:{id}"), &report.encode_to_vec()).unwrap();
-        let message = event::ReportReceived {
+        event::ReportReceived {
             report_id: id.to_string(),
-            received_at: Some(timestamp(now)),
+            received_at: Some(timestamp(self.clock.now())),
             content: Some(sealed.into()),
             receipt_key: Some(receipt.key_pair().unwrap().public().into()),
-        };
-        self.intake.say(OutgoingEvent::new(&REPORT_RECEIVED, Lane::Urgent, id.to_string(), 1, &message, now)).await;
+        }
+    }
+
+    pub(super) async fn say_sealed_report(&self, message: &event::ReportReceived) {
+        let (id, now) = (message.report_id.clone(), self.clock.now());
+        self.intake.say(OutgoingEvent::new(&REPORT_RECEIVED, Lane::Urgent, id, 1, message, now)).await;
     }
 
     pub(super) async fn say_message(&self, report: ReportId, text: &str, key: &PublicSealingKey) -> Uuid {

@@ -9,6 +9,7 @@ mod keys;
 mod neighbours;
 mod races;
 mod refusals;
+mod roles;
 mod rotation;
 mod secrets;
 mod walk;

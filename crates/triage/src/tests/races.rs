@@ -23,8 +23,8 @@ async fn of_two_releases_at_once_exactly_one_wins() {
         let people = [
             house.coordinator().await,
             house.person("coordinator-2", &[Role::Coordinator]).await,
-            house.person("approver-1", &[Role::Approver]).await,
-            house.person("approver-2", &[Role::Approver]).await,
+            house.person("coordinator-3", &[Role::Coordinator]).await,
+            house.person("coordinator-4", &[Role::Coordinator]).await,
         ];
         let releases = people.map(|person| {
             let mut cases = house.cases.clone();

@@ -1,6 +1,7 @@
 //! One report from its receipt to the release, on both databases, and over a restart.
 
 use tocsin_domain::role::Role;
+use tocsin_platform::database::Database;
 use tocsin_platform::seal;
 use tocsin_platform::testing::wait_until;
 use tocsin_proto::catalogue::{ALERT_RELEASED, ANSWER_RECORDED, PAGE_REQUESTED};
@@ -9,6 +10,7 @@ use tocsin_proto::triage::v1 as wire;
 
 use super::fixtures::Scenario;
 use super::house::{House, LIMIT, Stored};
+use crate::store::messages;
 
 #[tokio::test]
 async fn a_report_becomes_an_alert_on_both_databases() {
@@ -136,6 +138,39 @@ async fn a_message_that_overtakes_its_report_waits_for_it() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_taken_together_with_its_report_is_not_left_behind() {
+    for stored in Stored::both().await {
+        let house = House::start(stored).await;
+        let (report_id, _) = house.submit(&Scenario::workshop().report()).await;
+        let duty = house.person("duty-1", &[Role::DutyOfficer]).await;
+        let mut cases = house.cases.clone();
+        cases.acknowledge_case(duty.asks(wire::AcknowledgeCaseRequest { case: report_id.clone() })).await.unwrap();
+        let ask = wire::AnswerReporterRequest { case: report_id.clone(), text: "Where?".to_owned(), question: true };
+        cases.answer_reporter(duty.asks(ask)).await.unwrap();
+
+        // What a second replica writes that saw no case yet.
+        let (id, key) = (uuid::Uuid::now_v7(), house.triage_key().await);
+        let sealed = seal::seal(&key, &format!("message:{id}"), b"They came back.").unwrap();
+        let database = Database::open_named(house.stored.settings(), "triage").await.unwrap();
+        let report = report_id.parse().unwrap();
+        let at_ms = house.clock.now_ms();
+        let transaction = database.begin().await.unwrap();
+        messages::keep_early(&transaction, id, report, &sealed, at_ms).await.unwrap();
+        transaction.commit().await.unwrap();
+        wait_until("the message is with the case", LIMIT, async || {
+            let case = house.get(&report_id).await;
+            case.messages.iter().any(|message| message.message_id == id.to_string())
+        })
+        .await;
+        let case = house.get(&report_id).await;
+        assert_eq!(case.messages.last().unwrap().text, "They came back.");
+        assert_eq!(case.summary.unwrap().state, "verifying");
+        assert!(messages::overdue(database.reader()).await.unwrap().is_empty());
+        house.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_restart_between_two_steps_loses_nothing() {
     for stored in Stored::both().await {
         let scenario = Scenario::dam();
@@ -153,7 +188,7 @@ async fn a_restart_between_two_steps_loses_nothing() {
         })
         .await;
         assert_eq!(house.get(&report_id).await.consents.len(), 3);
-        // The key was said once; what is sealed to it still opens.
+        // What is sealed to the key that was said before the restart still opens.
         let (id, _) = house.say_report(&scenario.report(), &first_key).await;
         house.wait_for_case(&id.to_string()).await;
         house.stop().await;

@@ -1,6 +1,5 @@
 //! Triage's sealing key pairs: one is current, older ones open what is still on its way, and then are destroyed.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use sea_orm::sea_query::Expr;
@@ -76,33 +75,27 @@ impl Vault {
         Ok(SealingKeyPair::from_secret_bytes(&secret)?)
     }
 
-    /// Destroys the private halves that were retired before `retired_before_ms` and that nothing waits for. Returns
-    /// their ids.
-    pub(crate) async fn destroy_retired(
-        &self,
-        retired_before_ms: i64,
-        still_needed: &HashSet<String>,
-    ) -> Result<Vec<String>, VaultError> {
+    /// The ids of the pairs that were retired before `retired_before_ms` and whose private halves still exist.
+    pub(crate) async fn retired(&self, retired_before_ms: i64) -> Result<Vec<String>, VaultError> {
         let rows = entity::pair::Entity::find()
             .filter(entity::pair::Column::RetiredAtMs.lt(retired_before_ms))
             .filter(entity::pair::Column::WrappedSecret.is_not_null())
             .all(self.database.reader())
             .await?;
-        let doomed: Vec<String> =
-            rows.into_iter().map(|row| row.key_id).filter(|key_id| !still_needed.contains(key_id)).collect();
-        if doomed.is_empty() {
-            return Ok(doomed);
-        }
+        Ok(rows.into_iter().map(|row| row.key_id).collect())
+    }
+
+    /// Destroys the private halves of these pairs: what is sealed to them and was not taken can never be read.
+    pub(crate) async fn destroy(&self, doomed: &[String]) -> Result<(), VaultError> {
         let transaction = self.database.begin().await?;
         self.overwrite_what_is_deleted(&transaction).await?;
         entity::pair::Entity::update_many()
             .col_expr(entity::pair::Column::WrappedSecret, Expr::value(None::<Vec<u8>>))
-            .filter(entity::pair::Column::KeyId.is_in(&doomed))
+            .filter(entity::pair::Column::KeyId.is_in(doomed))
             .exec(&transaction)
             .await?;
         transaction.commit().await?;
-        self.empty_the_log().await?;
-        Ok(doomed)
+        Ok(self.empty_the_log().await?)
     }
 
     /// SQLite leaves deleted bytes in the file unless it is told to overwrite them.

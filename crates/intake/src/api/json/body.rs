@@ -2,41 +2,79 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use tocsin_platform::failure::{Failure, FailureCode};
-use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 
 use super::strict;
 use crate::idempotency::IdempotencyKey;
 use crate::intake::Intake;
+use crate::room::Place;
 
-/// A body in memory, and the permit that lets it be there.
+/// How long the first byte of a body may take. It usually comes together with the head of its request.
+const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A body in memory, and the room that it holds there.
 pub(super) struct JsonBody<'a> {
     pub(super) value: Value,
-    _room: SemaphorePermit<'a>,
+    _place: Place<'a>,
 }
 
 /// Reads a JSON body: the right content type, no larger than the limit, within its time.
 pub(super) async fn read<'a>(intake: &'a Intake, headers: &HeaderMap, body: Body) -> Result<JsonBody<'a>, Failure> {
     require_json(headers)?;
     let max = intake.config.body_bytes_max;
-    let announced = announced_length(headers);
-    if announced.is_some_and(|bytes| bytes > max) {
+    if announced_length(headers).is_some_and(|bytes| bytes > max) {
         return Err(too_large(max));
     }
-    let room = intake.room_for(announced.unwrap_or(max)).await?;
-    let time = Duration::from_secs(intake.config.body_seconds_max);
-    let arrived = tokio::time::timeout(time, to_bytes(body, max)).await.map_err(|_| {
-        Failure::timed_out(
-            "BODY_TOO_SLOW",
-            format!("the body did not arrive within {} s; send it again", time.as_secs()),
-        )
-    })?;
-    let bytes = arrived.map_err(|error| unreadable(error, max))?;
-    Ok(JsonBody { value: strict::parse(&bytes)?, _room: room })
+    let mut arriving = Arriving::new(body, Duration::from_secs(intake.config.body_seconds_max));
+    let mut place = intake.room.place();
+    place.grow(announced_length(headers).unwrap_or(max)).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = arriving.next(max).await? {
+        if chunk.len() > max.saturating_sub(bytes.len()) {
+            return Err(too_large(max));
+        }
+        place.grow(chunk.len()).await?;
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(JsonBody { value: strict::parse(&bytes)?, _place: place })
+}
+
+/// A body that is on its way. Only the time in which its sender keeps us waiting counts.
+struct Arriving {
+    body: Body,
+    begun: bool,
+    waited: Duration,
+    time_max: Duration,
+}
+
+impl Arriving {
+    fn new(body: Body, time_max: Duration) -> Self {
+        Self { body, begun: false, waited: Duration::ZERO, time_max }
+    }
+
+    /// The next bytes, or nothing when the body is complete.
+    async fn next(&mut self, max: usize) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let time = if self.begun { self.time_max } else { self.time_max.min(FIRST_BYTE_TIME_MAX) };
+            let started = Instant::now();
+            let frame = tokio::time::timeout(time.saturating_sub(self.waited), self.body.frame()).await;
+            self.waited += started.elapsed();
+            let frame = frame.map_err(|_| too_slow(self.begun, time))?;
+            let Some(frame) = frame.transpose().map_err(|error| unreadable(error, max))? else { return Ok(None) };
+            if let Ok(chunk) = frame.into_data()
+                && !chunk.is_empty()
+            {
+                self.begun = true;
+                return Ok(Some(chunk));
+            }
+        }
+    }
 }
 
 /// The header `Idempotency-Key`.
@@ -81,6 +119,11 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
 
 fn too_large(max: usize) -> Failure {
     Failure::too_large("BODY_TOO_LARGE", format!("the body is larger than {max} bytes, the most that is taken"))
+}
+
+fn too_slow(begun: bool, time: Duration) -> Failure {
+    let what = if begun { "arrive" } else { "begin to arrive" };
+    Failure::timed_out("BODY_TOO_SLOW", format!("the body did not {what} within {} s; send it again", time.as_secs()))
 }
 
 fn unreadable(error: axum::Error, max: usize) -> Failure {

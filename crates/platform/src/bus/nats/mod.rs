@@ -77,13 +77,15 @@ impl NatsBus {
                 .headers(headers::encode(envelope, publication.generation));
             waiting.push(self.context.send_publish(envelope.kind.subject(envelope.lane), message).await);
         }
+        // Together, because each has a time limit that begins when it is first asked.
+        let acknowledgements = waiting.into_iter().map(async |sent| match sent {
+            Ok(sent) => sent.await,
+            Err(error) => Err(error),
+        });
+        let acknowledgements = futures::future::join_all(acknowledgements).await;
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut failed = None;
-        for (publication, sent) in batch.iter().zip(waiting) {
-            let acknowledged = match sent {
-                Ok(sent) => sent.await,
-                Err(error) => Err(error),
-            };
+        for (publication, acknowledged) in batch.iter().zip(acknowledgements) {
             // An acknowledgement of a duplicate says where the first copy stands: that is stored too.
             let claim = match acknowledged {
                 Ok(stored) => Some(Claim { epoch, sequence: i64::try_from(stored.sequence).unwrap_or(i64::MAX) }),
