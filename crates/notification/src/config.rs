@@ -275,15 +275,15 @@ mod tests {
     #[test]
     fn the_defaults_are_good() {
         let config = read("").unwrap();
-        assert_eq!((config.slots, config.lease_seconds, config.next_channel_seconds), (320, 150, 90));
+        assert_eq!((config.slots, config.lease_seconds, config.next_channel_seconds), (320, 30, 90));
         assert!(config.sms.gateways.is_empty());
     }
 
     #[test]
     fn what_would_leak_or_stall_is_refused_by_its_key() {
         check("slots = 0", "notification.slots");
-        check("lease_seconds = 120", "notification.lease_seconds");
-        assert!(read("lease_seconds = 121").is_ok());
+        check("lease_seconds = 28", "notification.lease_seconds");
+        assert!(read("lease_seconds = 29").is_ok());
         check("phone_prefixes = [\"44\"]", "notification.phone_prefixes");
         check("[notification.email]\nhost = \"mail.example\"\ntls = \"none\"", "notification.email.tls");
         check("[notification.email]\nfrom = \"nobody\"", "notification.email.from");

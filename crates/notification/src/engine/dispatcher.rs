@@ -113,7 +113,7 @@ fn terms(office: &Office) -> [Terms; 3] {
 
 /// How many lanes a claim is made for: with the memory full, the urgent one alone.
 fn lanes_to_claim(waiting: usize) -> usize {
-    if waiting + CLAIM_ROOM <= ORDINARY_MAX { LANES } else { 0 }
+    if waiting + CLAIM_ROOM <= ORDINARY_MAX { LANES } else { 1 }
 }
 
 impl Dispatcher {

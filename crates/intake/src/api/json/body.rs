@@ -16,7 +16,7 @@ use crate::intake::Intake;
 use crate::room::Place;
 
 /// How long the first byte of a body may take. It usually comes together with the head of its request.
-const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(10);
+const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A body in memory, and the room that it holds there.
 pub(super) struct JsonBody<'a> {
@@ -33,7 +33,6 @@ pub(super) async fn read<'a>(intake: &'a Intake, headers: &HeaderMap, body: Body
     }
     let mut arriving = Arriving::new(body, Duration::from_secs(intake.config.body_seconds_max));
     let mut place = intake.room.place();
-    place.grow(announced_length(headers).unwrap_or(max)).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = arriving.next(max).await? {
         if chunk.len() > max.saturating_sub(bytes.len()) {
