@@ -14,12 +14,11 @@ use tocsin_domain::id::EventId;
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
-use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_platform::seal::Sealed;
 use tocsin_platform::telemetry::metrics;
-use tocsin_proto::catalogue::{NOTICES_PROGRESSED, NOTICES_REQUESTED, NOTICES_WITHDRAWN, PAGE_REQUESTED};
+use tocsin_proto::catalogue::{NOTICES_REQUESTED, NOTICES_WITHDRAWN, PAGE_REQUESTED};
 use tocsin_proto::convert::from_timestamp;
-use tocsin_proto::event::v1::{NoticesProgressed, NoticesRequested, NoticesWithdrawn, PageRequested};
+use tocsin_proto::event::v1::{NoticesRequested, NoticesWithdrawn, PageRequested};
 use uuid::Uuid;
 
 use crate::bulletin::Bulletin;
@@ -30,8 +29,7 @@ use crate::expand::{Asked, Expansion};
 use crate::handover;
 use crate::office::{Office, insert_bulletin, insert_notices};
 use crate::render::BulletinKind;
-use crate::report::progress;
-use crate::store::{serialise_bulletin, withdraw_notices};
+use crate::store::{owe_report, serialise_bulletin, withdraw_notices};
 
 /// How long a page may still be sent after the answer was due.
 const PAGE_OPEN_HOURS: i64 = 24;
@@ -113,14 +111,6 @@ impl Handler {
         };
         let mut notices = expansion.notices(&asked);
         let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
-        let report = NoticesProgressed {
-            batch_id: batch_id.clone(),
-            alert_id: bulletin.row.bulletin_id.to_string(),
-            revision: u32::try_from(bulletin.row.revision).unwrap_or(0),
-            notices: notices.iter().map(progress).collect(),
-        };
-        let outgoing = OutgoingEvent::new(&NOTICES_PROGRESSED, event.lane, batch_id, to_ms(now), &report, now);
-        office.outbox.record(transaction, &[outgoing]).await?;
         if notices.iter().any(|one| one.handed_to.is_some()) {
             handover::call_coordinators(office, transaction, std::slice::from_ref(&bulletin)).await?;
         }
@@ -206,7 +196,9 @@ impl Handler {
         let inserted = insert_notices(transaction, notices).await?;
         count_ends(bulletin, notices);
         if usize::try_from(inserted) != Ok(notices.len()) {
-            // Some were known already: those that are new are claimed when the lease ends.
+            // Some were known already: those that are new are claimed when the lease ends, and dispatch, which may have been
+            // restored, is told of all of them again.
+            owe_report(transaction, bulletin, now_ms).await?;
             return Ok(Vec::new());
         }
         let ready = notices.iter().filter(|one| leased.contains(&one.notice_id)).map(|one| Ready {

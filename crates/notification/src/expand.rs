@@ -158,7 +158,8 @@ impl Expansion<'_> {
             handed_to: None,
             provider_id: None,
             version: 1,
-            owed_since_ms: None,
+            // Dispatch is told of alerts only, and a moment later: what it needs to know must not delay what people do.
+            owed_since_ms: self.bulletin.is_reported().then(|| to_ms(self.now)),
             changed_at_ms: to_ms(self.now),
         }
     }

@@ -1,4 +1,4 @@
-//! Changes of notices go back to dispatch, collected: at once when there are few, every 200 ms when there are many.
+//! Changes of notices go back to dispatch, collected: after a moment when there are few, every 200 ms when there are many.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,6 +24,9 @@ const BATCH_MAX: u64 = 500;
 /// The shortest time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Changes are left to gather this long, so that telling of the first sends does not delay the last.
+const GATHERING: Duration = Duration::from_millis(50);
+
 /// Tells dispatch of changes until the drain.
 pub(crate) async fn run(office: Arc<Office>, reconciler: Reconciler, shutdown: Shutdown) -> Result<(), Infallible> {
     let last = Arc::new(Mutex::new(None));
@@ -41,6 +44,7 @@ async fn look(office: &Office, last: &Mutex<Option<Instant>>) -> Result<Option<D
     if let Some(wait) = early.filter(|wait| !wait.is_zero()) {
         return Ok(Some(wait));
     }
+    tokio::time::sleep(GATHERING).await;
     if report(office).await? == 0 {
         return Ok(None);
     }

@@ -8,6 +8,7 @@ use sea_orm::{
 use tocsin_domain::notice::NoticeState;
 use uuid::Uuid;
 
+use crate::bulletin::Bulletin;
 use crate::engine::Withdrawn;
 use crate::entity::notice;
 
@@ -117,6 +118,24 @@ pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
         .filter(covered)
         .filter(Column::LeaseOwner.is_null())
         .exec(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Owes dispatch a report of every notice of a bulletin.
+pub(crate) async fn owe_report(
+    transaction: &DatabaseTransaction,
+    bulletin: &Bulletin,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    if !bulletin.is_reported() {
+        return Ok(());
+    }
+    notice::Entity::update_many()
+        .col_expr(notice::Column::OwedSinceMs, Expr::value(now_ms))
+        .filter(notice::Column::BulletinId.eq(bulletin.row.bulletin_id))
+        .filter(notice::Column::Revision.eq(bulletin.row.revision))
+        .exec(transaction)
         .await
         .map(|_| ())
 }

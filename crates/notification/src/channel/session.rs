@@ -13,7 +13,7 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -62,6 +62,8 @@ impl SessionFailure {
 /// An open session between two messages.
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
+    /// The server takes commands ahead of its replies (RFC 2920).
+    pipelining: bool,
 }
 
 impl Session {
@@ -111,7 +113,8 @@ impl Session {
                 .await
                 .map_err(|error| failure(&error, "login_failed"))?;
         }
-        Ok(Self { connection })
+        let pipelining = offers_pipelining(&mut connection, &address.hello).await?;
+        Ok(Self { connection, pipelining })
     }
 
     /// Sends one message to one recipient. Success is the code 250 alone, which is returned with the open session; on
@@ -125,9 +128,8 @@ impl Session {
         let [recipient] = envelope.to() else { return Err(SessionFailure::word("one_recipient_only")) };
         let options = self.mail_options(envelope, message)?;
         let mail = Mail::new(envelope.from().cloned(), options).to_string();
-        self.command(address, mail, &[250]).await?;
-        self.command(address, Rcpt::new(recipient.clone(), Vec::new()).to_string(), &[250, 251]).await?;
-        self.command(address, Data.to_string(), &[354]).await?;
+        let rcpt = Rcpt::new(recipient.clone(), Vec::new()).to_string();
+        self.envelope(address, [mail, rcpt, Data.to_string()]).await?;
         let late = |mut failure: SessionFailure| {
             failure.data_begun = true;
             failure
@@ -155,6 +157,28 @@ impl Session {
         Ok(options)
     }
 
+    /// The commands before the message: in one write where the server takes that, else one by one. Each reply is checked
+    /// in its place; after the first that is not good the session ends, whatever the server had answered to the rest.
+    async fn envelope(&mut self, address: &Address, commands: [String; 3]) -> Result<(), SessionFailure> {
+        const GOOD: [&[u16]; 3] = [&[250], &[250, 251], &[354]];
+        if !self.pipelining {
+            for (command, good) in commands.into_iter().zip(GOOD) {
+                self.command(address, command, good).await?;
+            }
+            return Ok(());
+        }
+        let [first, rest @ ..] = GOOD;
+        self.command(address, commands.concat(), first).await?;
+        for good in rest {
+            let response = timeout(address.command_deadline, self.connection.read_response())
+                .await
+                .map_err(|_| SessionFailure::word("command_timeout"))?
+                .map_err(|error| failure(&error, "connection_broken"))?;
+            expect(&response, good)?;
+        }
+        Ok(())
+    }
+
     async fn command(&mut self, address: &Address, command: String, good: &[u16]) -> Result<(), SessionFailure> {
         let response = timeout(address.command_deadline, self.connection.command(command))
             .await
@@ -162,6 +186,14 @@ impl Session {
             .map_err(|error| failure(&error, "connection_broken"))?;
         expect(&response, good)
     }
+}
+
+/// Whether the server says that it takes commands ahead of its replies. lettre keeps that part of the greeting to itself,
+/// so it is asked again; a session is kept for many messages, and this costs one reply of the first.
+async fn offers_pipelining(connection: &mut AsyncSmtpConnection, hello: &ClientId) -> Result<bool, SessionFailure> {
+    let greeting =
+        connection.command(Ehlo::new(hello.clone())).await.map_err(|error| failure(&error, "greeting_failed"))?;
+    Ok(greeting.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING")))
 }
 
 fn expect(response: &Response, good: &[u16]) -> Result<(), SessionFailure> {

@@ -1,5 +1,5 @@
 //! Ends of attempts are recorded in batches: one transaction for whatever has ended, at once when there is little, and
-//! at most every ten milliseconds when there is much.
+//! at most every 25 milliseconds when there is much.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -36,7 +36,7 @@ use crate::store::{Change, update_notices};
 /// The most ends in one transaction.
 const BATCH_MAX: usize = 500;
 /// The shortest time between two transactions.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(25);
 /// The pause after a transaction that failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 

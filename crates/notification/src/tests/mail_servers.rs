@@ -16,6 +16,8 @@ use crate::config::{EmailConfig, MailTls};
 /// What the server answers, in place of the usual, to its connection's commands; an empty answer hangs up, `...` stalls.
 #[derive(Debug, Clone, Copy, Default)]
 struct Script {
+    /// Offers to take commands ahead of its replies.
+    pipelining: bool,
     ehlo: Option<&'static str>,
     mail: Option<&'static str>,
     rcpt: Option<&'static str>,
@@ -75,6 +77,7 @@ async fn play(stream: TcpStream, script: Script, taken: Arc<Mutex<Vec<String>>>)
             return None;
         }
         let (answer, usual) = match line.get(..4)? {
+            "EHLO" if script.pipelining => (script.ehlo, "250-server.example\r\n250-PIPELINING\r\n250 8BITMIME"),
             "EHLO" => (script.ehlo, "250-server.example\r\n250 8BITMIME"),
             "MAIL" => (script.mail, "250 sender"),
             "RCPT" => {
@@ -149,8 +152,26 @@ async fn only_250_after_the_message_is_success() {
         (Script { ehlo: Some("..."), ..usual }, "later connect_timeout"),
         (Script { ehlo: Some(""), ..usual }, "later greeting_failed"),
     ] {
-        let server = Server::start(&[script]).await;
-        assert_eq!(outcome(&server, MailTls::None).await, expected, "{script:?}");
+        for pipelining in [false, true] {
+            let script = Script { pipelining, ..script };
+            let server = Server::start(&[script]).await;
+            assert_eq!(outcome(&server, MailTls::None).await, expected, "{script:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_session_takes_one_message_after_the_other_in_either_way() {
+    for pipelining in [false, true] {
+        let server = Server::start(&[Script { pipelining, ..Script::default() }]).await;
+        let smarthost = server.smarthost(MailTls::None);
+        for name in ["first", "second", "third"] {
+            let to = format!("{name}@org-1.example").parse().unwrap();
+            assert_eq!(smarthost.send(&to, MESSAGE).await, Outcome::taken(NoticeState::Accepted, "250"));
+        }
+        let taken = server.taken.lock().unwrap().clone();
+        let expected = ["first", "second", "third"].map(|name| format!("RCPT TO:<{name}@org-1.example>"));
+        assert_eq!(taken, expected);
     }
 }
 
