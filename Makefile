@@ -16,7 +16,8 @@ doctor-build: # Says what is missing before the first compiler error could.
 	  echo "A C compiler is missing (SQLite and the ciphers need one). Debian: apt-get install gcc; Fedora: dnf install gcc; macOS: xcode-select --install."; exit 1; }
 
 demo: doctor-build ## Ring the bell once: an invented report walks to hundreds of invented contacts
-	cargo run --quiet --profile quick --package tocsin -- demo $(ARGUMENTS)
+	@echo "Building; the first time takes some minutes." >&2
+	@cargo run --profile quick --package tocsin -- demo $(ARGUMENTS)
 
 tools: doctor-build ## Install the servers that tests need (nats-server, PostgreSQL)
 	@tests/tools

@@ -139,6 +139,10 @@ async fn the_first_start_makes_one_administrator() {
     assert!(store.credentials.bootstrap().await.unwrap().is_none());
     let principal = another.authenticate(first.secret.expose()).await.unwrap();
     assert_eq!(principal.roles, [Role::Administrator]);
+    let last = store.credentials.revoke(first.id).await.unwrap_err();
+    assert_eq!(last.reason, "LAST_ADMINISTRATOR");
+    let successor = NewKey { roles: vec![Role::Administrator], ..new_key(None) };
+    store.credentials.issue(successor).await.unwrap();
     store.credentials.revoke(first.id).await.unwrap();
     assert!(store.credentials.bootstrap().await.unwrap().is_none(), "a revoked first key is not made again");
 }
