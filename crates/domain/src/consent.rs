@@ -176,6 +176,9 @@ fn shortcoming(
         Some(ConsentGap::Missing)
     } else if record.status == ConsentStatus::Asked {
         Some(ConsentGap::Asked)
+    } else if record.status == ConsentStatus::NotAskedUnsafe {
+        // Nothing was granted, so how much was granted is no question.
+        Some(ConsentGap::NotAskedUnsafe)
     } else if record.status == ConsentStatus::Expired || record.expires_at.is_some_and(|at| at <= now) {
         Some(ConsentGap::Expired)
     } else if !acceptable_audience {
@@ -184,8 +187,6 @@ fn shortcoming(
         Some(ConsentGap::IdentityLevel)
     } else if is_limited(record) && !limits_permit(record, scope) {
         Some(ConsentGap::Limits)
-    } else if record.status == ConsentStatus::NotAskedUnsafe {
-        Some(ConsentGap::NotAskedUnsafe)
     } else {
         None
     }
@@ -204,11 +205,10 @@ fn limits_permit(record: &ConsentRecord, scope: &ReleaseScope<'_>) -> bool {
 const fn rank(gap: ConsentGap) -> u8 {
     match gap {
         ConsentGap::Missing | ConsentGap::Refused | ConsentGap::Withdrawn => 0,
-        ConsentGap::Asked => 1,
+        ConsentGap::Asked | ConsentGap::NotAskedUnsafe => 1,
         ConsentGap::Expired => 2,
         ConsentGap::Audience => 3,
         ConsentGap::IdentityLevel => 4,
         ConsentGap::Limits => 5,
-        ConsentGap::NotAskedUnsafe => 6,
     }
 }

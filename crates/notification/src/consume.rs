@@ -29,6 +29,7 @@ use crate::expand::{Asked, Expansion};
 use crate::handover;
 use crate::office::{Office, insert_bulletin, insert_notices};
 use crate::render::BulletinKind;
+use crate::report::first_report;
 use crate::store::{owe_report, serialise_bulletin, withdraw_notices};
 
 /// How long a page may still be sent after the answer was due.
@@ -111,10 +112,14 @@ impl Handler {
         };
         let mut notices = expansion.notices(&asked);
         let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
+        if ready.is_some() {
+            let report = first_report(event.lane, &batch_id, &bulletin, &notices, now);
+            office.outbox.record(transaction, &[report]).await?;
+        }
         if notices.iter().any(|one| one.handed_to.is_some()) {
             handover::call_coordinators(office, transaction, std::slice::from_ref(&bulletin)).await?;
         }
-        let mut after = vec![AfterCommit::Start(ready)];
+        let mut after = vec![AfterCommit::Start(ready.unwrap_or_default())];
         after.extend(superseded.map(AfterCommit::Withdraw));
         Ok(after)
     }
@@ -171,14 +176,15 @@ impl Handler {
         }
     }
 
-    /// Writes bulletin and notices. What is due and fits into memory is written under our lease and returned.
+    /// Writes bulletin and notices. What is due and fits into memory is written under our lease and returned; none when
+    /// some notices were known already.
     async fn write(
         &self,
         transaction: &DatabaseTransaction,
         bulletin: &Arc<Bulletin>,
         notices: &mut [notice::Model],
         contacts: &HashMap<String, Arc<Recipient>>,
-    ) -> Result<Vec<Ready>, ConsumeError> {
+    ) -> Result<Option<Vec<Ready>>, ConsumeError> {
         let office = &self.office;
         let now_ms = office.clock.now_ms();
         // Taken before the rows are written, so that our view of the lease never outlasts theirs.
@@ -199,7 +205,7 @@ impl Handler {
             // Some were known already: those that are new are claimed when the lease ends, and dispatch, which may have been
             // restored, is told of all of them again.
             owe_report(transaction, bulletin, now_ms).await?;
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let ready = notices.iter().filter(|one| leased.contains(&one.notice_id)).map(|one| Ready {
             recipient: contacts.get(&one.contact_id).cloned(),
@@ -207,7 +213,7 @@ impl Handler {
             bulletin: Arc::clone(bulletin),
             lease_ends,
         });
-        Ok(ready.collect())
+        Ok(Some(ready.collect()))
     }
 
     /// notices.withdrawn: what is queued ends, and a tombstone stays for what is requested later.
@@ -261,7 +267,7 @@ impl Handler {
         };
         let mut notices = expansion.notices(&asked);
         let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
-        Ok(vec![AfterCommit::Start(ready)])
+        Ok(vec![AfterCommit::Start(ready.unwrap_or_default())])
     }
 }
 

@@ -158,8 +158,7 @@ impl Expansion<'_> {
             handed_to: None,
             provider_id: None,
             version: 1,
-            // Dispatch is told of alerts only, and a moment later: what it needs to know must not delay what people do.
-            owed_since_ms: self.bulletin.is_reported().then(|| to_ms(self.now)),
+            owed_since_ms: None,
             changed_at_ms: to_ms(self.now),
         }
     }

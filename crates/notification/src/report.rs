@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_platform::clock::{from_ms, to_ms};
@@ -16,6 +17,7 @@ use tocsin_proto::dispatch::v1::NoticeProgress;
 use tocsin_proto::event::v1::NoticesProgressed;
 use tokio::time::Instant;
 
+use crate::bulletin::Bulletin;
 use crate::entity::notice;
 use crate::office::Office;
 
@@ -93,6 +95,23 @@ pub(crate) async fn report(office: &Office) -> Result<usize, DbErr> {
     transaction.commit().await?;
     office.outbox.wake();
     Ok(rows.len())
+}
+
+/// The first report of a batch: all its notices together, so that a contact which is known to be planned is known whole.
+pub(crate) fn first_report(
+    lane: Lane,
+    batch_id: &str,
+    bulletin: &Bulletin,
+    notices: &[notice::Model],
+    now: DateTime<Utc>,
+) -> OutgoingEvent {
+    let message = NoticesProgressed {
+        batch_id: batch_id.to_owned(),
+        alert_id: bulletin.row.bulletin_id.to_string(),
+        revision: u32::try_from(bulletin.row.revision).unwrap_or(0),
+        notices: notices.iter().map(progress).collect(),
+    };
+    OutgoingEvent::new(&NOTICES_PROGRESSED, lane, batch_id, to_ms(now), &message, now)
 }
 
 /// A notice as dispatch sees it.

@@ -20,7 +20,7 @@ fn a_record_covers_by_status_audience_level_and_time() {
     check(&["person all_members full asked"], "asked");
     check(&["person all_members full expired"], "expired");
     check(&["person all_members full not_asked_unsafe"], "not_asked_unsafe");
-    check(&["person all_members none not_asked_unsafe"], "identity_level");
+    check(&["person all_members none not_asked_unsafe"], "not_asked_unsafe");
 }
 
 #[test]
