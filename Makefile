@@ -24,7 +24,7 @@ tools: doctor-build ## Install the servers that tests need (nats-server, Postgre
 
 test: tools ## Everything: decisions, databases, the bus, journeys through real processes
 	cargo build --profile quick --package tocsin
-	cargo test --workspace
+	cargo test --workspace --lib --bins --tests
 
 check: doctor-build ## Formatting, lints with warnings denied, dependency rules
 	cargo fmt --all --check
