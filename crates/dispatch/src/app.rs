@@ -103,7 +103,7 @@ async fn publish_key(dispatch: &Dispatch) -> Result<(), DbErr> {
     let event = OutgoingEvent::new(&DISPATCH_KEY_PUBLISHED, Lane::Normal, key.id.clone(), to_ms(now), &message, now);
     let transaction = dispatch.database.begin().await?;
     dispatch.outbox.record(&transaction, &[event]).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "dispatch.publish_key").await?;
     dispatch.outbox.wake();
     Ok(())
 }
@@ -122,7 +122,7 @@ pub(crate) async fn trim(dispatch: &Dispatch) -> Result<Option<Duration>, DbErr>
     let before = dispatch.clock.now().checked_sub_signed(kept).map_or(i64::MIN, to_ms);
     let transaction = dispatch.database.begin().await?;
     let trimmed = store::feed::trim(&transaction, before).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "dispatch.trim_feed").await?;
     if let Some(position) = trimmed {
         tracing::info!(position, "old changes are no longer served from the feed");
     }

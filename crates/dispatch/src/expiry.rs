@@ -45,7 +45,7 @@ async fn withdraw_expired(dispatch: &Dispatch) -> Result<Option<Duration>, DbErr
         let at = alert.consent_expires_at_ms.map_or_else(|| dispatch.clock.now(), from_ms);
         withdraw(dispatch, &transaction, alert, CONSENT_EXPIRED, at).await?;
     }
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "dispatch.expire_consents").await?;
     dispatch.outbox.wake();
     dispatch.tail.wake();
     Ok(Some(Duration::ZERO))

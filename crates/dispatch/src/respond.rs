@@ -51,7 +51,7 @@ pub(crate) async fn respond(
         }
         Decision::Keep(response) | Decision::Record(response) => {
             record(dispatch, &transaction, &alert, &recipient, response, now).await?;
-            transaction.commit().await?;
+            tocsin_platform::database::commit(transaction, "dispatch.respond").await?;
             dispatch.outbox.wake();
             Ok(Recorded { response, at: now })
         }

@@ -92,7 +92,7 @@ async fn accept_group(database: &Database, outbox: &Outbox, group: &[Submission]
     store::insert_submissions(&transaction, &fresh).await?;
     let events: Vec<OutgoingEvent> = fresh.iter().map(|member| member.event.clone()).collect();
     outbox.record(&transaction, &events).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "intake.accept").await?;
     outbox.wake();
     let reports = fresh.iter().filter(|member| matches!(member.write, Write::Report(_))).count();
     metrics().reports_accepted.inc_by(u64::try_from(reports).unwrap_or(u64::MAX));

@@ -108,6 +108,6 @@ async fn forget(database: Database, clock: Clock, config: IntakeConfig, shutdown
 pub(crate) async fn forget_some(database: &Database, before_ms: i64) -> Result<u64, DbErr> {
     let transaction = database.begin().await?;
     let forgotten = store::forget_idempotent_answers(&transaction, before_ms, FORGET_MAX).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "intake.forget_answers").await?;
     Ok(forgotten)
 }

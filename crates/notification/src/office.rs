@@ -133,7 +133,7 @@ pub(crate) async fn delete_ended_texts(office: &Office) -> Result<(), DbErr> {
             .filter(bulletin::Column::Revision.eq(row.revision))
             .exec(&transaction)
             .await?;
-        transaction.commit().await?;
+        tocsin_platform::database::commit(transaction, "notification.delete_texts").await?;
         office.bulletins.forget(row.bulletin_id, row.revision);
     }
     Ok(())

@@ -150,7 +150,7 @@ async fn record_all(office: &Office, receipts: &[Receipt]) -> Result<(), DbErr> 
     }
     update_notices(&transaction, &changes).await?;
     handover::call_coordinators(office, &transaction, &failed).await?;
-    transaction.commit().await
+    tocsin_platform::database::commit(transaction, "notification.record_receipts").await
 }
 
 /// What a receipt changes; none when it is no news. It ends a lease too: what is in flight ends by itself, and its end

@@ -92,7 +92,7 @@ pub(crate) async fn report(office: &Office) -> Result<usize, DbErr> {
         .exec(&transaction)
         .await?;
     office.outbox.record(&transaction, &events).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "notification.report_progress").await?;
     office.outbox.wake();
     Ok(rows.len())
 }

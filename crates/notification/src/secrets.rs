@@ -92,7 +92,7 @@ impl LocalSecrets {
             );
             outbox.record(&transaction, &[event]).await?;
         }
-        transaction.commit().await?;
+        tocsin_platform::database::commit(transaction, "notification.publish_key").await?;
         outbox.wake();
         Ok(())
     }
@@ -156,6 +156,6 @@ async fn read_or_make(
             .await?;
     }
     let row = local_secret::Entity::find_by_id(name).one(&transaction).await?.ok_or(SecretsError::Missing(name))?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "notification.make_secrets").await?;
     Ok(master.unwrap_bytes(&row.wrapped, &associated)?)
 }

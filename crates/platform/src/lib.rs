@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod fail_points;
 pub mod lifecycle;
 pub mod telemetry;
 

@@ -21,6 +21,8 @@ use exit::Failed;
 use output::Form;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "fail-points")]
+    let _armed = tocsin_platform::fail_points::arm();
     let matches = arguments::command().get_matches();
     let arguments = match Arguments::from_arg_matches(&matches) {
         Ok(arguments) => arguments,

@@ -62,7 +62,7 @@ async fn page_for(desk: &Desk, clock: &escalation::Model) -> Result<(), TriageEr
     let Some(case) = case else { return Ok(()) };
     if case.acknowledged_at_ms.is_some() {
         escalations::close(&transaction, clock.case_id, "answered", to_ms(now)).await?;
-        transaction.commit().await?;
+        tocsin_platform::database::commit(transaction, "triage.page").await?;
         return Ok(());
     }
     if !escalations::mark_paged(&transaction, clock, to_ms(now)).await? {
@@ -76,7 +76,7 @@ async fn page_for(desk: &Desk, clock: &escalation::Model) -> Result<(), TriageEr
     let due_at = pages::answer_due(&desk.config, priority, rang_at(desk, priority, clock));
     let event = pages::page(clock.case_id, &contacts, level(clock.level), priority, due_at, now);
     desk.outbox.record(&transaction, &[event]).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.page").await?;
     desk.outbox.wake();
     tracing::warn!(case_id = %clock.case_id, priority = %priority, "nobody answered a case; the next people were paged");
     Ok(())
@@ -143,7 +143,7 @@ async fn announce(desk: &Desk, key: &PublicSealingKey, made_at_ms: i64) -> Resul
     // Intake refuses reports until it knows a key, so this is as urgent as they are.
     let event = OutgoingEvent::new(&TRIAGE_KEY_PUBLISHED, Lane::Urgent, "triage", made_at_ms, &message, now);
     desk.outbox.record(&transaction, &[event]).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.announce_key").await?;
     desk.outbox.wake();
     Ok(())
 }

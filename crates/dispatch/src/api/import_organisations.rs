@@ -39,7 +39,7 @@ pub(super) async fn handle(
         return Ok(plan.answer);
     }
     store::organisations::put(&transaction, plan.rows).await.map_err(Failure::from)?;
-    transaction.commit().await.map_err(Failure::from)?;
+    tocsin_platform::database::commit(transaction, "dispatch.import_organisations").await.map_err(Failure::from)?;
     // Read it now, so that the next release need not.
     dispatch.networks.current(dispatch.database.reader()).await.map_err(Failure::from)?;
     Ok(plan.answer)

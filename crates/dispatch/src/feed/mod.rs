@@ -33,7 +33,7 @@ use crate::view;
 pub async fn renew_feed_epoch(database: &Database) -> Result<(), DbErr> {
     let transaction = database.begin().await?;
     store::feed::put_epoch(&transaction, &cursor::new_epoch()).await?;
-    transaction.commit().await
+    tocsin_platform::database::commit(transaction, "dispatch.renew_feed").await
 }
 
 /// One change as it is sent, made once for all readers.

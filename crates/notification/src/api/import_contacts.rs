@@ -37,7 +37,7 @@ pub(super) async fn import_contacts(
     for chunk in rows.chunks(ROWS_A_STATEMENT) {
         store(&transaction, chunk).await?;
     }
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "notification.import_contacts").await?;
     Ok(answer)
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn claim(office: Arc<Office>, mut lanes: Vec<Vec<i64>>) -> Resu
             rows.extend(take(&office, &transaction, lane, room, now_ms, lease_ends_ms, saturated).await?);
         }
     }
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "notification.claim").await?;
     // Nothing, although something is due: another process is claiming it.
     let next = if rows.is_empty() { SKIPPED_PAUSE } else { Duration::ZERO };
     Ok(Claimed { ready: complete(&office, rows, lease_ends).await?, next: Some(next) })
@@ -141,7 +141,7 @@ pub(super) async fn release_leases(office: &Office, all: bool) -> Result<(), DbE
         release.filter(Column::LeaseOwner.eq(office.engine.owner))
     };
     release.exec(&transaction).await?;
-    transaction.commit().await
+    tocsin_platform::database::commit(transaction, "notification.release_leases").await
 }
 
 /// How many notices should have started by now and have not: for the operator.

@@ -106,7 +106,7 @@ pub(super) async fn bury(
             .to_owned();
         dead_letter::Entity::insert(row).on_conflict(key).exec_without_returning(&transaction).await?;
     }
-    transaction.commit().await
+    crate::database::commit(transaction, "consume.bury").await
 }
 
 /// A fault as the table keeps it.

@@ -125,7 +125,7 @@ async fn attempt(consumer: &Consumer, event: &IncomingEvent) -> Outcome {
     match inbox::enter(&transaction, consumer.service, event.id, consumer.clock.now_ms()).await {
         Ok(true) => {}
         Ok(false) => {
-            return match transaction.commit().await {
+            return match crate::database::commit(transaction, "consume.known").await {
                 Ok(()) => Outcome::Known,
                 Err(error) => Outcome::from(ConsumeError::from(error)),
             };
@@ -133,7 +133,7 @@ async fn attempt(consumer: &Consumer, event: &IncomingEvent) -> Outcome {
         Err(error) => return undo(transaction, error.into()).await,
     }
     match handle(consumer, &transaction, event).await {
-        Ok(()) => match transaction.commit().await {
+        Ok(()) => match crate::database::commit(transaction, "consume.effects").await {
             Ok(()) => Outcome::Committed,
             Err(error) => Outcome::from(ConsumeError::from(error)),
         },

@@ -69,7 +69,7 @@ async fn again(consumer: &Consumer, row: dead_letter::Model) -> Result<(), DbErr
     }
     match lane::handle(consumer, &transaction, &event).await {
         Ok(()) => {
-            transaction.commit().await?;
+            crate::database::commit(transaction, "consume.redrive").await?;
             info!(service = %consumer.service, event = event.kind.name, event_id = %event.id, "a dead letter ran well");
             consumer.outbox.wake();
             consumer.handler.committed(&event).await;

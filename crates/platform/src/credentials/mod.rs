@@ -137,7 +137,7 @@ impl Credentials {
         let id = Uuid::now_v7();
         let transaction = self.inner.database.begin().await?;
         store::insert(&transaction, id, &hash, &new, self.inner.clock.now_ms()).await?;
-        transaction.commit().await?;
+        crate::database::commit(transaction, "keys.issue").await?;
         Ok(IssuedKey { id, secret })
     }
 
@@ -157,7 +157,7 @@ impl Credentials {
         }
         let transaction = self.inner.database.begin().await?;
         let known = store::revoke(&transaction, id, self.inner.clock.now_ms()).await?;
-        transaction.commit().await?;
+        crate::database::commit(transaction, "keys.revoke").await?;
         self.inner.cache.clear();
         if known {
             Ok(())
@@ -179,7 +179,7 @@ impl Credentials {
         if !made {
             return Ok(None);
         }
-        transaction.commit().await?;
+        crate::database::commit(transaction, "keys.bootstrap").await?;
         Ok(Some(IssuedKey { id: store::BOOTSTRAP_ID, secret }))
     }
 

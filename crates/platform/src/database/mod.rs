@@ -18,6 +18,8 @@ use sea_orm_migration::MigratorTrait;
 use serde::Deserialize;
 use tocsin_proto::catalogue::Service;
 
+use crate::fail_points;
+
 pub use error::{DatabaseError, is_busy_or_away};
 pub use migration::platform_migrations;
 
@@ -42,6 +44,12 @@ impl std::fmt::Debug for DatabaseSettings {
             .field("connections_max", &self.connections_max)
             .finish()
     }
+}
+
+/// Commits a transaction. Every commit goes through here and has a name, so that a test can end the process right before
+/// and right after each of them.
+pub async fn commit(transaction: DatabaseTransaction, name: &'static str) -> Result<(), DbErr> {
+    fail_points::around(name, transaction.commit()).await
 }
 
 /// One service's own database. Cheap to clone.

@@ -121,7 +121,7 @@ async fn all(outbox: &Outbox, seen: &mut Seen) -> Result<(), DbErr> {
         let now_ms = outbox.clock.now_ms();
         if let Some(transaction) = transaction {
             store::mark_published(&transaction, &published, now_ms).await?;
-            transaction.commit().await?;
+            crate::database::commit(transaction, "outbox.mark_published").await?;
         } else {
             store::mark_published(outbox.database.writer(), &published, now_ms).await?;
         }

@@ -82,5 +82,5 @@ async fn delete(outbox: &Outbox, batch: &[Settlement]) -> Result<(), DbErr> {
     if store::settle(&transaction, batch).await? > 0 && !late.is_empty() {
         store::note_late(&transaction, &late, now_ms).await?;
     }
-    transaction.commit().await
+    crate::database::commit(transaction, "outbox.settle").await
 }

@@ -221,7 +221,7 @@ pub(super) async fn owe_again(
             rows += transaction.execute(&insert).await?.rows_affected();
         }
     }
-    transaction.commit().await?;
+    crate::database::commit(transaction, "outbox.owe_again").await?;
     Ok(rows)
 }
 

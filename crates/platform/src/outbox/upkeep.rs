@@ -64,7 +64,7 @@ async fn clean(outbox: &Outbox) -> Result<(), DbErr> {
             .exec(&transaction)
             .await?;
     }
-    transaction.commit().await?;
+    crate::database::commit(transaction, "outbox.clean").await?;
     if deleted > 0 {
         warn!(service = %outbox.service, count = deleted, "events owed to consumers that the catalogue does not name were dropped");
     }

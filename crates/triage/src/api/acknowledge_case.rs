@@ -26,7 +26,7 @@ pub(super) async fn acknowledge_case(
     let mut case = cases::lock(&transaction, &desk.vault, name).await?;
     if case.state()? != CaseState::Received {
         let summary = summary::of(&transaction, &case).await?;
-        transaction.commit().await?;
+        tocsin_platform::database::commit(transaction, "triage.acknowledge_case").await?;
         return Ok(wire::AcknowledgeCaseResponse { summary: Some(summary) });
     }
     case.act(CaseAction::Acknowledge)?;
@@ -40,7 +40,7 @@ pub(super) async fn acknowledge_case(
     case.save(&transaction).await?;
     desk.outbox.record(&transaction, &[answer]).await?;
     let summary = summary::of(&transaction, &case).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.acknowledge_case").await?;
     desk.outbox.wake();
     Ok(wire::AcknowledgeCaseResponse { summary: Some(summary) })
 }

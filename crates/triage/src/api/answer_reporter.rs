@@ -42,7 +42,7 @@ pub(super) async fn answer_reporter(
     case.save(&transaction).await?;
     desk.outbox.record(&transaction, &[answer]).await?;
     let summary = summary::of(&transaction, &case).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.answer_reporter").await?;
     desk.outbox.wake();
     Ok(wire::AnswerReporterResponse { answer_id, summary: Some(summary) })
 }

@@ -53,7 +53,7 @@ pub(super) async fn approve_alert(
         trail::write(&transaction, &gate.case, principal.actor.as_str(), "approved", &detail, to_ms(now)).await?;
     }
     let approvals = current_decisions(&transaction, &gate).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.approve_alert").await?;
     Ok(wire::ApproveAlertResponse { approvals, draft: Some(gate.draft.to_wire()) })
 }
 

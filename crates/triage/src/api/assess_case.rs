@@ -59,7 +59,7 @@ pub(super) async fn assess_case(
     case.save(&transaction).await?;
     desk.outbox.record(&transaction, &events).await?;
     let summary = summary::of(&transaction, &case).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.assess_case").await?;
     desk.outbox.wake();
     desk.escalations.wake();
     let by = report.adversary_date.as_ref().map(|date| release_by(date, &desk.config.leads));

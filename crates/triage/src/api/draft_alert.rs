@@ -43,7 +43,7 @@ pub(super) async fn draft_alert(
         desk.outbox.record(&transaction, &[answer]).await?;
     }
     case.save(&transaction).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.draft_alert").await?;
     desk.outbox.wake();
     Ok(wire::DraftAlertResponse { draft: Some(drafted.to_wire()) })
 }

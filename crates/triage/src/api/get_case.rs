@@ -37,7 +37,7 @@ pub(super) async fn get_case(
     let action = if reads_content { "content_read" } else { "trail_read" };
     let transaction = desk.database.begin().await?;
     trail::write(&transaction, &case, principal.actor.as_str(), action, "", desk.clock.now_ms()).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.get_case").await?;
     Ok(response)
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn preview_release(
     let transaction = desk.database.begin().await?;
     let actor = principal.actor.as_str();
     trail::write(&transaction, &gate.case, actor, "release_previewed", "", now.timestamp_millis()).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.preview_release").await?;
     Ok(wire::PreviewReleaseResponse {
         refusals: refusals.iter().map(ToString::to_string).collect(),
         organisation_ids: answer.organisation_ids,

@@ -65,7 +65,7 @@ pub(super) async fn record_consent(
         desk.outbox.record(&transaction, &[answer]).await?;
     }
     case.save(&transaction).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.record_consent").await?;
     desk.outbox.wake();
     Ok(wire::RecordConsentResponse { consent: Some(stored) })
 }

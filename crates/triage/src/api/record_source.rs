@@ -57,7 +57,7 @@ pub(super) async fn record_source(
         desk.outbox.record(&transaction, &[answer]).await?;
     }
     case.save(&transaction).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.record_source").await?;
     desk.outbox.wake();
     Ok(wire::RecordSourceResponse {
         source: Some(stored),

@@ -45,6 +45,6 @@ pub(super) async fn reject_alert(
     let detail = format!("version {}", request.draft_version);
     trail::write(&transaction, &gate.case, principal.actor.as_str(), "rejected", &detail, to_ms(now)).await?;
     let approvals = current_decisions(&transaction, &gate).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.reject_alert").await?;
     Ok(wire::RejectAlertResponse { approvals, draft: Some(gate.draft.to_wire()) })
 }

@@ -49,7 +49,7 @@ pub(super) async fn release_alert(
         }
         Err(refusals) => record_refusals(&transaction, &gate, &principal, &audience, &refusals, now).await?,
     };
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.release_alert").await?;
     desk.outbox.wake();
     Ok(response)
 }

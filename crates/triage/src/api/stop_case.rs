@@ -45,7 +45,7 @@ pub(super) async fn stop_case(
     case.save(&transaction).await?;
     desk.outbox.record(&transaction, &events).await?;
     let summary = summary::of(&transaction, &case).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.stop_case").await?;
     desk.outbox.wake();
     Ok(wire::StopCaseResponse {
         summary: Some(summary),

@@ -34,7 +34,7 @@ pub(super) async fn submit_for_approval(
     draft.save(&transaction).await?;
     let detail = format!("version {}", draft.version());
     trail::write(&transaction, &case, principal.actor.as_str(), "submitted_for_approval", &detail, to_ms(now)).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.submit_for_approval").await?;
     Ok(wire::SubmitForApprovalResponse {
         draft: Some(draft.to_wire()),
         approvals_due_at: Some(timestamp(from_ms(to_ms(due_at)))),

@@ -67,7 +67,7 @@ pub(crate) async fn adopt(desk: &Desk, report: Uuid) -> Result<(), TriageError> 
         let text = text(&key, &place, &sealed)?;
         join(desk, &transaction, &mut case, early.message_id, &text, early.at_ms).await?;
     }
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.message_received").await?;
     desk.outbox.wake();
     Ok(())
 }

@@ -80,7 +80,7 @@ impl Vault {
             .on_conflict(OnConflict::column(entity::data_key::Column::ReportId).do_nothing().to_owned())
             .exec_without_returning(&transaction)
             .await?;
-        Ok(transaction.commit().await?)
+        Ok(tocsin_platform::database::commit(transaction, "triage.keep_data_key").await?)
     }
 
     /// The data key of one report.
@@ -135,7 +135,7 @@ async fn own_key(database: &Database, master: &MasterKey, name: &str) -> Result<
         .exec_without_returning(&transaction)
         .await?;
     let kept = entity::own_key::Entity::find_by_id(name).one(&transaction).await?;
-    transaction.commit().await?;
+    tocsin_platform::database::commit(transaction, "triage.make_own_key").await?;
     let kept = kept.ok_or(VaultError::Shredded)?;
     Ok(master.unwrap(&kept.wrapped, &associated)?)
 }

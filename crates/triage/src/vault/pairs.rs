@@ -23,11 +23,11 @@ impl Vault {
             .exec(&transaction)
             .await?;
         if taken.rows_affected == 0 {
-            transaction.commit().await?;
+            tocsin_platform::database::commit(transaction, "triage.rotate_pair").await?;
             return Ok(false);
         }
         self.replace_current(&transaction, now_ms).await?;
-        transaction.commit().await?;
+        tocsin_platform::database::commit(transaction, "triage.rotate_pair").await?;
         Ok(true)
     }
 
@@ -94,7 +94,7 @@ impl Vault {
             .filter(entity::pair::Column::KeyId.is_in(doomed))
             .exec(&transaction)
             .await?;
-        transaction.commit().await?;
+        tocsin_platform::database::commit(transaction, "triage.destroy_pair").await?;
         Ok(self.empty_the_log().await?)
     }
 

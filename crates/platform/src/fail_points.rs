@@ -1,0 +1,90 @@
+//! Fail points: named places where a test can end the process as `kill -9` would, to prove that nothing depends on the
+//! moment at which a process dies.
+//!
+//! They exist only in builds with the feature `fail-points`; elsewhere [`reach`] is nothing. In such a build the variable
+//! `FAILPOINTS` names where to die and at which pass: `outbox.mark_published.before=2*off->return` lets two passes go and
+//! dies at the third.
+
+/// Every commit of the house. Each is two points: its name with `.before` and with `.after`.
+pub const COMMITS: &[&str] = &[
+    "consume.bury",
+    "consume.effects",
+    "consume.known",
+    "consume.redrive",
+    "dispatch.expire_consents",
+    "dispatch.import_organisations",
+    "dispatch.publish_key",
+    "dispatch.renew_feed",
+    "dispatch.respond",
+    "dispatch.trim_feed",
+    "intake.accept",
+    "intake.forget_answers",
+    "keys.bootstrap",
+    "keys.issue",
+    "keys.revoke",
+    "notification.claim",
+    "notification.delete_texts",
+    "notification.import_contacts",
+    "notification.make_secrets",
+    "notification.publish_key",
+    "notification.record_receipts",
+    "notification.record_results",
+    "notification.release_leases",
+    "notification.report_progress",
+    "outbox.clean",
+    "outbox.mark_published",
+    "outbox.owe_again",
+    "outbox.settle",
+    "triage.acknowledge_case",
+    "triage.announce_key",
+    "triage.answer_reporter",
+    "triage.approve_alert",
+    "triage.assess_case",
+    "triage.destroy_pair",
+    "triage.draft_alert",
+    "triage.get_case",
+    "triage.keep_data_key",
+    "triage.make_own_key",
+    "triage.message_received",
+    "triage.page",
+    "triage.preview_release",
+    "triage.record_consent",
+    "triage.record_source",
+    "triage.reject_alert",
+    "triage.release_alert",
+    "triage.rotate_pair",
+    "triage.stop_case",
+    "triage.submit_for_approval",
+];
+
+/// Every other place that matters: between two acts of which the second may never happen.
+pub const STEPS: &[&str] = &[];
+
+/// Passes a place of [`STEPS`]; a test may have the process end here.
+#[cfg(feature = "fail-points")]
+pub fn reach(name: &str) {
+    // Nothing is flushed, dropped or answered: the process is gone as after `kill -9`.
+    fail::eval(name, |_| std::process::abort());
+}
+
+/// Passes a place of [`STEPS`]: nothing, in a build that people use.
+#[cfg(not(feature = "fail-points"))]
+pub const fn reach(_name: &str) {}
+
+/// A commit of [`COMMITS`] with its two points around it.
+pub(crate) async fn around<T, E>(name: &str, commit: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    #[cfg(feature = "fail-points")]
+    reach(&format!("{name}.before"));
+    let committed = commit.await?;
+    #[cfg(feature = "fail-points")]
+    reach(&format!("{name}.after"));
+    #[cfg(not(feature = "fail-points"))]
+    let _ = name;
+    Ok(committed)
+}
+
+/// Reads from the environment where to die; holds until dropped.
+#[cfg(feature = "fail-points")]
+pub fn arm() -> impl Drop {
+    fail::FailScenario::setup()
+}
