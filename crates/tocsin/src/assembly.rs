@@ -169,7 +169,16 @@ impl Shared {
             BusKind::Nats => Bus::nats(&self.settings.bus.nats()?, door.service).await?,
         };
         let own = self.settings.services.of(door.service).tls.as_ref();
-        let peer = async |service| grpc::connect(&self.settings.services.of(service).peer_url(), own).await;
+        let peer = |callee| {
+            let url = self.settings.services.of(callee).peer_url();
+            // Only triage asks others; without an authority it could trust nobody, and no release would ever pass.
+            let trusts = own.is_some_and(|tls| tls.authority.is_some());
+            if door.service == Service::Triage && url.starts_with("https") && !trusts {
+                let problem = format!("must name the authority of {callee}'s certificate, whom triage asks over TLS");
+                return Err(self.settings.invalid("services.triage.tls.authority", problem).into());
+            }
+            Ok::<_, StartError>(grpc::connect(&url, callee, own)?)
+        };
         Ok(Parts {
             settings: self.settings.clone(),
             clock: self.clock.clone(),
@@ -177,7 +186,7 @@ impl Shared {
             credentials: self.credentials.clone(),
             grpc: door.grpc,
             http: door.http,
-            peers: Peers { dispatch: peer(Service::Dispatch).await?, notification: peer(Service::Notification).await? },
+            peers: Peers { dispatch: peer(Service::Dispatch)?, notification: peer(Service::Notification)? },
         })
     }
 }

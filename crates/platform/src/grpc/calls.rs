@@ -7,12 +7,14 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use futures::FutureExt;
+use tocsin_proto::catalogue::Service;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tracing::Instrument;
 
 use crate::failure::{Failure, RequestIdLayer, current_request_id};
 use crate::telemetry;
+use crate::tls::PeerName;
 
 /// How long a call may take until it answers or its stream begins. A client's own deadline may only be shorter.
 const CALL_TIME_MAX: Duration = Duration::from_secs(30);
@@ -25,7 +27,8 @@ pub(super) fn with_house_rules(routes: Routes) -> Routes {
 async fn call(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.uri().path().trim_start_matches('/').to_owned();
-    let span = tracing::info_span!("rpc", method = method.as_str(), request_id = %current_request_id());
+    let peer = request.extensions().get::<PeerName>().and_then(|peer| peer.service()).map(Service::as_str);
+    let span = tracing::info_span!("rpc", method = method.as_str(), peer, request_id = %current_request_id());
     if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
         telemetry::set_parent(&span, parent);
     }

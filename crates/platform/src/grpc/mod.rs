@@ -2,6 +2,8 @@
 
 mod calls;
 mod client;
+mod connector;
+mod incoming;
 mod server;
 
 use std::net::SocketAddr;

@@ -1,16 +1,14 @@
 //! Serving: socket first, then the routes, then the drain in two stages.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
+use super::incoming::Incoming;
 use super::{GrpcError, calls};
 use crate::config::TlsSettings;
 use crate::lifecycle::Shutdown;
@@ -22,8 +20,6 @@ pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Calls and streams at once on one connection; a console may hold one stream for each organisation.
 const CONCURRENT_STREAMS_MAX: u32 = 1024;
-/// After an accept that failed for want of files, so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes the address. Sockets are bound before anything else starts, so that a taken port is the first error.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, GrpcError> {
@@ -52,9 +48,7 @@ pub async fn server(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(CONCURRENT_STREAMS_MAX);
-    if let Some(settings) = tls {
-        builder = builder.tls_config(tls::grpc_server(settings)?).map_err(GrpcError::Serve)?;
-    }
+    let incoming = Incoming::new(listener, tls.map(tls::grpc_server).transpose()?);
     let (reporter, health_service) = tonic_health::server::health_reporter();
     for name in health {
         reporter.set_service_status(*name, ServingStatus::Serving).await;
@@ -69,7 +63,7 @@ pub async fn server(
             reporter.set_service_status(name, ServingStatus::NotServing).await;
         }
     };
-    let serving = builder.add_routes(routes).serve_with_incoming_shutdown(incoming(listener), drained);
+    let serving = builder.add_routes(routes).serve_with_incoming_shutdown(incoming.into_stream(), drained);
     tokio::select! {
         served = serving => served.map_err(GrpcError::Serve),
         () = shutdown.stopped() => Ok(()),
@@ -86,20 +80,4 @@ fn with_reflection(routes: Routes) -> Result<Routes, GrpcError> {
     let current = builder().build_v1().map_err(|_| GrpcError::Reflection)?;
     let older = builder().build_v1alpha().map_err(|_| GrpcError::Reflection)?;
     Ok(routes.add_service(current).add_service(older))
-}
-
-/// Connections with `TCP_NODELAY`, because small answers must not wait for a delayed acknowledgement. An accept that
-/// fails is logged and tried again: the door stays open.
-fn incoming(listener: TcpListener) -> impl tokio_stream::Stream<Item = io::Result<TcpStream>> {
-    TcpListenerStream::new(listener).then(async |accepted| match accepted {
-        Ok(stream) => {
-            let _ = stream.set_nodelay(true);
-            Ok(stream)
-        }
-        Err(error) => {
-            tracing::warn!(error_kind = ?error.kind(), "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            Err(error)
-        }
-    })
 }

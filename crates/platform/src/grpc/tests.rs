@@ -1,9 +1,12 @@
 //! The gRPC door over a real socket: health, reflection, errors, panics, the drain, and TLS.
 
+mod secure;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::response::IntoResponse;
+use tocsin_proto::catalogue::Service;
 use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic::service::Routes;
@@ -56,7 +59,7 @@ async fn call(channel: tonic::transport::Channel, path: &'static str) -> tonic::
 #[tokio::test]
 async fn errors_and_panics_reach_the_caller_with_details() {
     let door = open(routes(), None).await;
-    let channel = connect(&format!("http://{}", door.address), None).await.unwrap();
+    let channel = connect_with(&format!("http://{}", door.address), None).unwrap();
     let refused = received(&call(channel.clone(), "/tocsin.test/Refuse").await);
     assert_eq!((refused.code, refused.reason.as_str()), (Code::FailedPrecondition, "NO_CONSENT"));
     assert_eq!(refused.retry_after, Some(Duration::from_secs(2)));
@@ -84,7 +87,7 @@ fn telemetry_lines() -> String {
 #[tokio::test]
 async fn health_turns_before_the_door_closes() {
     let door = open(routes(), None).await;
-    let channel = connect(&format!("http://{}", door.address), None).await.unwrap();
+    let channel = connect_with(&format!("http://{}", door.address), None).unwrap();
     let mut health = HealthClient::new(channel.clone());
     let ask = || HealthCheckRequest { service: "tocsin.test".to_owned() };
     assert_eq!(health.check(ask()).await.unwrap().into_inner().status(), ServingStatus::Serving);
@@ -101,7 +104,7 @@ async fn health_turns_before_the_door_closes() {
 #[tokio::test]
 async fn reflection_lists_our_services() {
     let door = open(routes(), None).await;
-    let channel = connect(&format!("http://{}", door.address), None).await.unwrap();
+    let channel = connect_with(&format!("http://{}", door.address), None).unwrap();
     let mut reflection = ServerReflectionClient::new(channel);
     let ask = ServerReflectionRequest {
         host: String::new(),
@@ -123,30 +126,10 @@ async fn off_loopback_the_door_stays_shut_without_tls() {
 }
 
 #[tokio::test]
-async fn with_an_authority_both_sides_show_certificates() {
-    let files = crate::tls::tests::Files::new();
-    let door = open(routes(), Some(files.settings())).await;
-    let endpoint = format!("https://localhost:{}", door.address.port());
-    let ask = || HealthCheckRequest { service: "tocsin.test".to_owned() };
-
-    let channel = connect(&endpoint, Some(&files.settings())).await.unwrap();
-    let answer = HealthClient::new(channel).check(ask()).await.unwrap();
-    assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
-
-    let stranger = crate::tls::tests::Files::new();
-    let channel = connect(&endpoint, Some(&stranger.settings())).await.unwrap();
-    assert!(HealthClient::new(channel).check(ask()).await.is_err());
-    let without = crate::tls::grpc_client_trusting(&files.settings().authority.unwrap()).unwrap();
-    let channel = connect_with(&endpoint, Some(without)).unwrap();
-    assert!(HealthClient::new(channel).check(ask()).await.is_err());
-    door.handle.stop();
-    door.served.await.unwrap().unwrap();
-}
-
-#[tokio::test]
 async fn a_peers_address_must_be_one() {
     for endpoint in ["", "triage", "ftp://triage:1", "not a url"] {
-        assert!(matches!(connect(endpoint, None).await, Err(GrpcError::Endpoint { .. })), "{endpoint}");
+        let channel = connect(endpoint, Service::Triage, None);
+        assert!(matches!(channel, Err(GrpcError::Endpoint { .. })), "{endpoint}");
     }
-    connect("http://127.0.0.1:1", None).await.unwrap();
+    connect("http://127.0.0.1:1", Service::Triage, None).unwrap();
 }

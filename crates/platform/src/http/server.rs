@@ -60,7 +60,7 @@ pub async fn serve_with(
     if tls.is_none() && !address.ip().is_loopback() {
         return Err(HttpError::TlsRequired { address });
     }
-    let acceptor = tls.map(tls::http_server).transpose()?.map(TlsAcceptor::from);
+    let tls = tls.map(tls::http_server).transpose()?;
     let router = rules::with_house_rules(router, limits);
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -71,7 +71,9 @@ pub async fn serve_with(
         };
         // The semaphore is never closed, so this only waits.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-        let (acceptor, router, watcher) = (acceptor.clone(), router.clone(), graceful.watcher());
+        // The certificate in force now.
+        let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
+        let (router, watcher) = (router.clone(), graceful.watcher());
         let stopping = shutdown.clone();
         tokio::spawn(async move {
             let _slot = slot;

@@ -150,12 +150,11 @@ async fn off_loopback_the_door_stays_shut_without_tls() {
     assert!(matches!(error, HttpError::TlsRequired { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn tls_serves_the_same_routes() {
-    let files = crate::tls::tests::Files::new();
-    let door = open(Some(files.settings())).await;
+/// Whether the door is alive for a client that trusts these files' authority.
+async fn is_alive(door: &Door, trusted: &TlsSettings) -> bool {
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls::pki_types::CertificateDer::from_pem_file(files.settings().authority.unwrap()).unwrap()).unwrap();
+    let authority = trusted.authority.as_ref().unwrap();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(authority).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -164,9 +163,20 @@ async fn tls_serves_the_same_routes() {
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(door.address).await.unwrap();
-    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let Ok(stream) = connector.connect("localhost".try_into().unwrap(), stream).await else { return false };
     let request = Request::builder().uri("/livez").header("host", "localhost").body(Body::empty()).unwrap();
-    assert_eq!(ask(stream, request).await.0, StatusCode::OK);
+    ask(stream, request).await.0 == StatusCode::OK
+}
+
+#[tokio::test]
+async fn tls_serves_the_same_routes_and_takes_up_a_renewal() {
+    let files = crate::tls::tests::Files::new();
+    let door = open(Some(files.settings())).await;
+    assert!(is_alive(&door, &files.settings()).await);
+    files.write(&crate::tls::tests::Authority::new(), &["localhost"], 2100);
+    let limit = Duration::from_secs(20);
+    let renewed = async || is_alive(&door, &files.settings()).await;
+    crate::testing::wait_until("the new certificate is shown", limit, renewed).await;
     door.handle.stop();
     door.served.await.unwrap().unwrap();
 }

@@ -29,6 +29,7 @@ pub const ALLOWED_FIELDS: &[&str] = &[
     "method",
     "outcome",
     "path",
+    "peer",
     "priority",
     "producer",
     "reason",

@@ -32,7 +32,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
 
 fn files(service: Service, tls: &TlsSettings, now: i64) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Err(error) = tocsin_platform::tls::http_server(tls) {
+    if let Err(error) = tocsin_platform::tls::check(tls) {
         let advice = format!("correct `services.{service}.tls`: PEM files, the key belonging to the certificate");
         findings.push(Finding::fail("tls", format!("{service}: {}", with_causes(&error)), advice));
     }

@@ -121,7 +121,7 @@ impl House {
         let settings = Settings::from_text(&text).unwrap();
         let credentials = Credentials::open(stored.settings(), clock.clone()).await.unwrap();
         let peer = format!("http://{}", neighbours::serve(&answers, &shutdown).await);
-        let peer = tocsin_platform::grpc::connect(&peer, None).await.unwrap();
+        let peer = tocsin_platform::grpc::connect_with(&peer, None).unwrap();
         let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = format!("http://{}", grpc.local_addr().unwrap());
         let parts = Parts {
@@ -135,7 +135,7 @@ impl House {
         };
         let app = Box::pin(App::build(parts)).await.unwrap();
         let running = tokio::spawn(app.run(shutdown));
-        let channel = tocsin_platform::grpc::connect(&door, None).await.unwrap();
+        let channel = tocsin_platform::grpc::connect_with(&door, None).unwrap();
         let house = Self {
             cases: CaseServiceClient::new(channel.clone()),
             keys: KeyServiceClient::new(channel),

@@ -1,0 +1,55 @@
+//! The TLS of doors. Each connection takes the configuration that is in force when it arrives.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+
+use super::files::{certificates, key, named, provider, roots};
+use super::reload::Reloading;
+use super::{SERVICE_PROTOCOL, TlsError};
+use crate::config::TlsSettings;
+
+/// For a gRPC door; with an authority, clients must show a certificate of it.
+pub(crate) fn grpc_server(settings: &TlsSettings) -> Result<Reloading<ServerConfig>, TlsError> {
+    let own = settings.clone();
+    Reloading::start(named(settings), move || grpc_config(&own))
+}
+
+/// For an HTTPS door. Its clients are people and programs with keys, so no certificate of theirs is asked for.
+pub(crate) fn http_server(settings: &TlsSettings) -> Result<Reloading<ServerConfig>, TlsError> {
+    let own = settings.clone();
+    Reloading::start(vec![settings.certificate.clone(), settings.key.clone()], move || http_config(&own))
+}
+
+pub(super) fn grpc_config(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
+    let unusable = |source| TlsError::Unusable { path: settings.certificate.clone(), source };
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(unusable)?;
+    let builder = match &settings.authority {
+        Some(path) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots(path)?, provider()).build();
+            builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::Authority { path: path.clone() })?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config =
+        builder.with_single_cert(certificates(&settings.certificate)?, key(&settings.key)?).map_err(unusable)?;
+    // A session that is taken up again is not verified again: it would outlive the client's certificate.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.alpn_protocols = vec![SERVICE_PROTOCOL.to_vec()];
+    Ok(config)
+}
+
+fn http_config(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
+    let unusable = |source| TlsError::Unusable { path: settings.certificate.clone(), source };
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(certificates(&settings.certificate)?, key(&settings.key)?)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![SERVICE_PROTOCOL.to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
