@@ -32,6 +32,13 @@ use crate::token::LocalKeys;
 /// How often changes that are too old leave the feed.
 const TRIM_EVERY: Duration = Duration::from_hours(1);
 
+/// The key file that opens released texts.
+const CONTENT_KEY_FILE: &str = "dispatch.key";
+/// The key file that signs acknowledgement links.
+const TOKEN_KEY_FILE: &str = "dispatch-token.key";
+/// The key files of dispatch, in the folder for key files.
+pub const KEY_FILES: [&str; 2] = [CONTENT_KEY_FILE, TOKEN_KEY_FILE];
+
 /// Dispatch, ready to run.
 pub struct App {
     foundation: Foundation,
@@ -40,8 +47,8 @@ pub struct App {
 }
 
 impl App {
-    /// Opens and migrates the database, loads or makes the key files `dispatch.key` and `dispatch-token.key` in the data
-    /// folder, and says the public key to triage.
+    /// Opens and migrates the database, loads or makes the key files `dispatch.key` and `dispatch-token.key` in the
+    /// folder for key files, and says the public key to triage.
     pub async fn build(parts: Parts) -> Result<Self, StartError> {
         let config: DispatchConfig = parts.settings.section("dispatch")?;
         config.check().map_err(|error| {
@@ -89,9 +96,9 @@ impl App {
 }
 
 fn load_keys(folder: &Path) -> Result<(SealingKeyPair, LocalKeys), SealError> {
-    let file = MasterKey::load_or_create(&folder.join("dispatch.key"))?;
+    let file = MasterKey::load_or_create(&folder.join(CONTENT_KEY_FILE))?;
     let pair = SealingKeyPair::from_secret_bytes(file.derive("dispatch sealing key pair")?.as_bytes())?;
-    let keys = LocalKeys::derive(&MasterKey::load_or_create(&folder.join("dispatch-token.key"))?)?;
+    let keys = LocalKeys::derive(&MasterKey::load_or_create(&folder.join(TOKEN_KEY_FILE))?)?;
     Ok((pair, keys))
 }
 

@@ -29,7 +29,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use app::App;
+pub use app::{App, KEY_FILES};
 pub use config::{DispatchConfig, SettingOutOfRange};
 pub use feed::renew_feed_epoch;
 pub use migration::Migrator;

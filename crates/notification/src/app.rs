@@ -31,6 +31,8 @@ use crate::secrets::LocalSecrets;
 
 /// Where the local secrets' master key is kept, in the folder for key files.
 const MASTER_KEY_FILE: &str = "notification-master.key";
+/// The key files of notification, in the folder for key files.
+pub const KEY_FILES: [&str; 1] = [MASTER_KEY_FILE];
 /// How often changes are looked for without being woken.
 const REPORT_LOOK: Duration = Duration::from_secs(1);
 /// How often texts that nobody needs any more are deleted, and the backlog is counted.

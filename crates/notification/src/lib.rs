@@ -24,7 +24,7 @@ mod consume;
 mod receipts;
 mod report;
 
-pub use app::App;
+pub use app::{App, KEY_FILES};
 pub use config::NotificationConfig;
 pub use migration::Migrator;
 

@@ -144,7 +144,7 @@ impl Foundation {
 
     /// The folder for the service's key files.
     pub fn folder(&self) -> PathBuf {
-        self.settings.data_folder.clone()
+        self.settings.key_folder.clone()
     }
 
     /// Runs relay, consumer, doors and the service's own tasks until the drain, or until one of them dies.

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod assembly;
+mod certs;
 mod client;
 mod demo;
 mod doctor;
@@ -10,6 +11,7 @@ mod exit;
 mod files;
 mod output;
 mod run;
+mod secrets;
 
 use std::process::ExitCode;
 
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let form = if arguments.common.json { Form::Json } else { Form::Text };
+    let form = form(&arguments.common);
     let ended = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(carry_out(arguments)),
         Err(error) => Err(Failed::other("no threads could be started", &error)),
@@ -40,6 +42,10 @@ fn main() -> ExitCode {
             failed.exit.into()
         }
     }
+}
+
+fn form(common: &Common) -> Form {
+    if common.json { Form::Json } else { Form::Text }
 }
 
 async fn carry_out(arguments: Arguments) -> Result<(), Failed> {
@@ -56,6 +62,8 @@ async fn carry_out(arguments: Arguments) -> Result<(), Failed> {
         }
         Command::Backup(backup) => run::backup::backup(&backup.target, settings(&common, &backup.place)?).await,
         Command::Restore(restore) => run::backup::restore(&restore.source, &restore.data_folder).await,
+        Command::Certs(certs) => certs::run(form(&common), certs.command),
+        Command::Secrets(secrets) => secrets::run(form(&common), secrets.command),
         Command::Config(config) => show_settings(&common, &config),
         Command::Completions(completions) => {
             let mut script = Vec::new();

@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::migration::Migrator;
 use crate::peers::Peers;
 use crate::reconcile;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{MASTER_KEY_FILE, Vault, VaultError};
 
 /// How often clocks are looked at, at least.
 const ESCALATIONS_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,6 +26,9 @@ const ROTATION_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How often it is looked whether messages wait for nothing and keys are past their time, at least.
 const ORDER_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The key files of triage, in the folder for key files.
+pub const KEY_FILES: [&str; 1] = [MASTER_KEY_FILE];
 
 /// The triage service, built and not yet running.
 pub struct App {

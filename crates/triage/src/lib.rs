@@ -40,7 +40,7 @@ mod vault;
 #[cfg(test)]
 mod tests;
 
-pub use app::App;
+pub use app::{App, KEY_FILES};
 pub use config::TriageConfig;
 pub use migration::Migrator;
 pub use vault::migrate as migrate_key_store;

@@ -29,11 +29,16 @@ pub use sections::{
 /// The defaults, as the commented file that `tocsin config` prints.
 const DEFAULT_FILE: &str = include_str!("default.toml");
 
+/// Stands for the data folder in the values of other keys.
+const DATA_FOLDER: &str = "{data_folder}";
+
 /// The settings of a whole process, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where an embedded installation keeps its files.
     pub data_folder: PathBuf,
+    /// Where the key files of services are; the data folder unless it is set.
+    pub key_folder: PathBuf,
     /// The address under which people reach the JSON door, without a slash at its end.
     pub public_url: String,
     /// Where the databases are.
@@ -56,6 +61,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 struct Written {
     data_folder: PathBuf,
+    key_folder: String,
     public_url: String,
     database: sections::WrittenDatabase,
     bus: BusSettings,
@@ -137,6 +143,7 @@ fn from_merged(merged: Figment) -> Result<Settings, ConfigError> {
     let folder = written.data_folder.display().to_string();
     let settings = Settings {
         database: written.database.resolve(&folder)?,
+        key_folder: PathBuf::from(written.key_folder.replace(DATA_FOLDER, &folder)),
         data_folder: written.data_folder,
         public_url: written.public_url.trim_end_matches('/').to_owned(),
         bus: written.bus,

@@ -24,7 +24,7 @@ impl WrittenDatabase {
     pub(super) fn resolve(self, data_folder: &str) -> Result<DatabaseSettings, ConfigError> {
         let url = secret("database.url", Some(&self.url), self.url_file.as_deref())?.unwrap_or(self.url);
         Ok(DatabaseSettings {
-            url: url.expose().replace("{data_folder}", data_folder),
+            url: url.expose().replace(super::DATA_FOLDER, data_folder),
             connections_max: self.connections_max,
         })
     }

@@ -6,6 +6,7 @@ use super::*;
 fn the_default_file_is_the_defaults() {
     let settings = Settings::from_text("").unwrap();
     assert_eq!(settings.database.url, "sqlite:tocsin-data/database");
+    assert_eq!(settings.key_folder, settings.data_folder);
     assert_eq!(settings.bus.kind, BusKind::InProcess);
     assert_eq!(settings.services.intake.grpc.to_string(), "127.0.0.1:7401");
     assert_eq!(settings.services.triage.peer_url(), "http://127.0.0.1:7402");
@@ -19,6 +20,7 @@ fn a_file_wins_over_the_defaults() {
     let text = "data_folder = \"/srv/tocsin\"\n[bus]\nkind = \"nats\"\n[services.intake]\ngrpc = \"127.0.0.1:9\"\n";
     let settings = Settings::from_text(text).unwrap();
     assert_eq!(settings.database.url, "sqlite:/srv/tocsin/database");
+    assert_eq!(settings.key_folder, PathBuf::from("/srv/tocsin"));
     assert_eq!(settings.bus.kind, BusKind::Nats);
     assert_eq!(settings.services.intake.grpc.port(), 9);
     assert_eq!(settings.services.intake.http.port(), 7411, "the other keys of the table stay");

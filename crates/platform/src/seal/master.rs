@@ -17,6 +17,8 @@ const WRAP_DOMAIN: &str = "tocsin wrapped key v1";
 const FILE_BYTES_MAX: u64 = 256;
 /// Permission bits that let others in.
 const OTHERS: u32 = 0o077;
+/// The same for a file of root's: orchestrators mount secrets so, for a group of which only the service is a member.
+const OTHERS_OF_ROOT: u32 = 0o037;
 
 /// Wraps data keys at rest. Wiped from memory when dropped and never printed.
 #[derive(Clone)]
@@ -48,8 +50,10 @@ impl MasterKey {
 
     fn load(path: &Path, file: File) -> Result<Self, SealError> {
         let failed = |source: io::Error| SealError::MasterKeyFile { path: path.display().to_string(), source };
-        let mode = file.metadata().map_err(failed)?.mode() & 0o777;
-        if mode & OTHERS != 0 {
+        let metadata = file.metadata().map_err(failed)?;
+        let mode = metadata.mode() & 0o777;
+        let others = if metadata.uid() == 0 { OTHERS_OF_ROOT } else { OTHERS };
+        if mode & others != 0 {
             return Err(SealError::MasterKeyOpen { path: path.display().to_string(), mode });
         }
         let mut text = Zeroizing::new(String::new());
@@ -90,9 +94,20 @@ impl MasterKey {
     }
 }
 
+/// Why no key was made: where nothing can be written, the right one has to come from elsewhere.
+fn not_made(path: &Path, source: io::Error) -> SealError {
+    let path = path.display().to_string();
+    match source.kind() {
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            SealError::MasterKeyMissing { path, source }
+        }
+        _ => SealError::MasterKeyFile { path, source },
+    }
+}
+
 /// Writes a fresh key beside the path and links it into place, so that the file is whole or absent, and never replaced.
 fn create(path: &Path) -> Result<(), SealError> {
-    let failed = |source: io::Error| SealError::MasterKeyFile { path: path.display().to_string(), source };
+    let failed = |source| not_made(path, source);
     let secret = random::<32>()?;
     let text = Zeroizing::new(format!("{}\n", hex::encode(secret.as_slice())));
     let suffix = hex::encode(random::<8>()?.as_slice());
@@ -115,4 +130,33 @@ fn create(path: &Path) -> Result<(), SealError> {
     written.map_err(failed)?;
     removed.map_err(failed)?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_can_be_written_it_is_said_what_to_do() {
+        let error = |kind: io::ErrorKind| not_made(Path::new("/keys/dispatch.key"), kind.into()).to_string();
+        for kind in [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied] {
+            let error = error(kind);
+            assert!(error.contains("/keys/dispatch.key is missing") && error.contains("tocsin secrets new"), "{error}");
+        }
+        assert!(error(io::ErrorKind::StorageFull).contains("cannot be used"));
+    }
+
+    #[test]
+    fn the_group_may_read_what_root_has_mounted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        MasterKey::load_or_create(&path).unwrap();
+        let mode = |mode| {
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            MasterKey::load_or_create(&path).is_ok()
+        };
+        let of_root = fs::metadata(&path).unwrap().uid() == 0;
+        assert_eq!((mode(0o640), mode(0o440)), (of_root, of_root));
+        assert_eq!((mode(0o400), mode(0o660), mode(0o604)), (true, false, false));
+    }
 }

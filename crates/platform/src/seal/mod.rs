@@ -60,8 +60,21 @@ pub enum SealError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is no master key file, and none can be made.
+    #[error(
+        "the key file {path} is missing and cannot be made there: mount the one that the other processes of this service \
+         use; for a new installation make it with `tocsin secrets new`, or let this user write to `key_folder`"
+    )]
+    MasterKeyMissing {
+        /// Where it should be.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The master key file can be read by others.
-    #[error("the master key file {path} can be read by others (mode {mode:o}): run `chmod 600` on it")]
+    #[error(
+        "the master key file {path} can be read by others (mode {mode:o}): run `chmod 600` on it, or `chmod 640` where root owns it"
+    )]
     MasterKeyOpen {
         /// The path of the file.
         path: String,

@@ -2,6 +2,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod case;
+pub(crate) mod certs;
 mod groups;
 pub(crate) mod key;
 pub(crate) mod network;
@@ -138,6 +139,10 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a copy back in place of an installation that is not running.
     Restore(Restore),
+    /// Certificates of an installation of several processes, under an authority of its own.
+    Certs(certs::Certs),
+    /// Key files that processes share, made before the first start.
+    Secrets(certs::Secrets),
     /// Show settings.
     Config(Config),
     /// Print completions for a shell.

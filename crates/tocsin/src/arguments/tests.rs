@@ -25,6 +25,11 @@ fn every_command_that_is_asked_for_is_read() {
         "doctor --json",
         "backup target",
         "restore source --data-folder dir",
+        "certs new dir --host tocsin.example --host 192.0.2.7 --days 90",
+        "certs renew dir",
+        "certs renew dir intake nats --days 30",
+        "certs show dir --json",
+        "secrets new dir",
         "config show",
         "config default",
         "completions bash",
@@ -75,6 +80,9 @@ fn what_contradicts_itself_is_refused() {
         "",
         "case",
         "serve postman",
+        "certs new",
+        "certs new dir --days 0",
+        "secrets renew dir",
         "case assess X --factors f --gravity 3 --claim likely",
         "case assess X --gravity 3 --claim likely --priority p1",
         "case consent X --who w",
@@ -133,6 +141,8 @@ fn the_help_at_the_top_shows_everything_in_groups() {
       doctor       Check that everything here can work, and say what to do where it cannot
       backup       Copy an embedded installation while it runs
       restore      Put a copy back in place of an installation that is not running
+      certs        Certificates of an installation of several processes, under an authority of its own
+      secrets      Key files that processes share, made before the first start
       config       Show settings
       completions  Print completions for a shell
 

@@ -30,8 +30,26 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
         None => (settings.data_folder.clone(), vec![postgres(settings).await]),
     };
     findings.extend(of_services);
+    findings.extend(keys(settings));
     findings.push(sync_time(&folder));
     findings
+}
+
+/// Where the key files are, when that is a folder of their own.
+fn keys(settings: &Settings) -> Option<Finding> {
+    if settings.key_folder == settings.data_folder {
+        return None;
+    }
+    let name = settings.key_folder.display();
+    let missing: Vec<_> =
+        crate::secrets::key_file_names().filter(|file| !settings.key_folder.join(file).is_file()).collect();
+    if missing.is_empty() {
+        return Some(Finding::ok("key folder", format!("{name} holds every key file")));
+    }
+    let found = format!("{name} lacks {}", missing.join(", "));
+    let advice = "a host needs those of its services: mount the ones that the other processes use; for a new \
+                  installation make them with `tocsin secrets new`";
+    Some(Finding::warn("key folder", found, advice))
 }
 
 /// The folder, or the nearest one above it that exists: where it would be made.

@@ -1,28 +1,33 @@
-//! The PEM files of the services: that they are there, fit together, and until when they are good.
+//! The PEM files of the services and of the bus: that they are there, fit together, name whom they should, and until
+//! when they are good.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use chrono::{DateTime, Utc};
 use tocsin_platform::clock::Clock;
 use tocsin_platform::config::{Settings, TlsSettings};
+use tocsin_platform::tls::service_name;
 use tocsin_proto::catalogue::Service;
 
 use super::Finding;
+use crate::certs::{Certificate, read_certificate};
 use crate::exit::with_causes;
 
 /// An operator needs this long to have a certificate renewed without haste.
 const DAYS_LEFT_LOW: i64 = 21;
-const SECONDS_A_DAY: i64 = 86_400;
 
-/// Looks at the files of every service that has some.
+/// Looks at the files of every service that has some, and at those for the bus.
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    let now = Clock::system().now();
     let mut findings = Vec::new();
     for service in Service::ALL {
         if let Some(tls) = &settings.services.of(service).tls {
-            findings.extend(files(service, tls, Clock::system().now().timestamp()));
+            findings.extend(files(service, tls, now));
         }
+    }
+    for path in [&settings.bus.certificate, &settings.bus.authority].into_iter().flatten() {
+        findings.push(expiry("bus", path, now));
     }
     if findings.is_empty() {
         findings.push(Finding::ok("tls", "none set: every door is on this machine only"));
@@ -30,7 +35,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn files(service: Service, tls: &TlsSettings, now: i64) -> Vec<Finding> {
+fn files(service: Service, tls: &TlsSettings, now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(error) = tocsin_platform::tls::check(tls) {
         let advice = format!("correct `services.{service}.tls`: PEM files, the key belonging to the certificate");
@@ -40,36 +45,56 @@ fn files(service: Service, tls: &TlsSettings, now: i64) -> Vec<Finding> {
         let name = tls.key.display();
         findings.push(Finding::warn("tls", format!("{name} is open to others"), format!("run `chmod 600 {name}`")));
     }
+    if let Ok(certificate) = read_certificate(&tls.certificate) {
+        findings.extend(naming(service, tls, &certificate));
+    }
     for path in [Some(&tls.certificate), tls.authority.as_ref()].into_iter().flatten() {
-        findings.push(expiry(service, path, now));
+        findings.push(expiry(service.as_str(), path, now));
     }
     findings
 }
 
+/// Services know each other by a name of their own, whatever host they are found at.
+fn naming(service: Service, tls: &TlsSettings, certificate: &Certificate) -> Option<Finding> {
+    let name = service_name(service);
+    if certificate.names.contains(&name) {
+        return None;
+    }
+    let found = format!("{} does not name {name}", tls.certificate.display());
+    let advice = format!("have its authority add the name, or make one with `tocsin certs new` (now it names {})", {
+        if certificate.names.is_empty() { "nobody".to_owned() } else { certificate.names.join(", ") }
+    });
+    match service {
+        Service::Dispatch | Service::Notification => {
+            Some(Finding::fail("tls", format!("{found}: triage will not ask it, so nothing is released"), advice))
+        }
+        // Nobody asks these; their name only tells others who is asking.
+        Service::Intake | Service::Triage => tls.authority.is_some().then(|| Finding::warn("tls", found, advice)),
+    }
+}
+
 /// When the first certificate of a file ends.
-fn expiry(service: Service, path: &Path, now: i64) -> Finding {
+fn expiry(of: &str, path: &Path, now: DateTime<Utc>) -> Finding {
     let name = path.display();
-    let Some(ends) = end_of(path) else {
-        let advice = format!("correct `services.{service}.tls`: a certificate in PEM form is expected");
-        return Finding::fail("tls", format!("{name} holds no certificate that can be read"), advice);
+    let certificate = match read_certificate(path) {
+        Ok(certificate) => certificate,
+        Err(failed) => {
+            return Finding::fail("tls", failed.message, format!("correct the TLS settings of {of}: PEM is expected"));
+        }
     };
-    let days = (ends - now).div_euclid(SECONDS_A_DAY);
-    let found = format!("{name} of {service} is good for {days} more days");
+    let days = certificate.days_left(now);
+    let found = format!("{name} of {of} is good for {days} more days");
     match days {
-        ..0 => Finding::fail("tls", format!("{name} of {service} has expired"), "renew it; no client connects"),
-        0..DAYS_LEFT_LOW => Finding::warn("tls", found, "renew it"),
+        ..0 => Finding::fail("tls", format!("{name} of {of} has expired"), "renew it; no client connects"),
+        0..DAYS_LEFT_LOW => Finding::warn("tls", found, "renew it, as with `tocsin certs renew`"),
         _ => Finding::ok("tls", found),
     }
 }
 
-fn end_of(path: &Path) -> Option<i64> {
-    let certificate = CertificateDer::pem_file_iter(path).ok()?.next()?.ok()?;
-    let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).ok()?;
-    Some(parsed.validity().not_after.timestamp())
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::super::Verdict;
     use super::*;
 
@@ -82,15 +107,34 @@ mod tests {
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let tls = TlsSettings { certificate: certificate.clone(), key: key.clone(), authority: None };
         let verdicts = |now| files(Service::Triage, &tls, now).into_iter().map(|it| it.verdict).collect::<Vec<_>>();
-        let ends = end_of(&certificate).unwrap();
+        let ends = read_certificate(&certificate).unwrap().ends;
+        let early = ends - TimeDelta::days(100);
         // The key was written with the rights of any file.
-        assert_eq!(verdicts(ends - 100 * SECONDS_A_DAY), [Verdict::Warn, Verdict::Ok]);
-        assert_eq!(verdicts(ends - 5 * SECONDS_A_DAY), [Verdict::Warn, Verdict::Warn]);
-        assert_eq!(verdicts(ends + 1), [Verdict::Warn, Verdict::Fail]);
+        assert_eq!(verdicts(early), [Verdict::Warn, Verdict::Ok]);
+        assert_eq!(verdicts(ends - TimeDelta::days(5)), [Verdict::Warn, Verdict::Warn]);
+        assert_eq!(verdicts(ends + TimeDelta::seconds(1)), [Verdict::Warn, Verdict::Fail]);
         let other = rcgen::generate_simple_self_signed(vec!["other.example".to_owned()]).unwrap();
         std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
-        assert_eq!(verdicts(ends - 100 * SECONDS_A_DAY), [Verdict::Fail, Verdict::Warn, Verdict::Ok]);
+        assert_eq!(verdicts(early), [Verdict::Fail, Verdict::Warn, Verdict::Ok]);
         std::fs::write(&certificate, "nothing").unwrap();
-        assert_eq!(verdicts(0).last(), Some(&Verdict::Fail));
+        assert_eq!(verdicts(early).last(), Some(&Verdict::Fail));
+    }
+
+    #[test]
+    fn a_certificate_must_name_its_service() {
+        let check = |service, names: &[&str], authority: Option<&str>, expected: Option<Verdict>| {
+            let names = names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.pem");
+            std::fs::write(&path, rcgen::generate_simple_self_signed(names).unwrap().cert.pem()).unwrap();
+            let certificate = read_certificate(&path).unwrap();
+            let tls = TlsSettings { certificate: path.clone(), key: path, authority: authority.map(Into::into) };
+            assert_eq!(naming(service, &tls, &certificate).map(|finding| finding.verdict), expected);
+        };
+        check(Service::Dispatch, &["dispatch.tocsin.internal", "localhost"], None, None);
+        check(Service::Dispatch, &["dispatch.example"], None, Some(Verdict::Fail));
+        check(Service::Notification, &["dispatch.tocsin.internal"], None, Some(Verdict::Fail));
+        check(Service::Triage, &["triage.example"], None, None);
+        check(Service::Triage, &["triage.example"], Some("authority.pem"), Some(Verdict::Warn));
     }
 }

@@ -19,6 +19,7 @@ use tocsin_platform::outbox::Outbox;
 use tocsin_proto::catalogue::Service;
 
 use crate::exit::{Exit, Failed};
+use crate::secrets::key_file_names;
 
 /// The databases, consumers before producers. The store of triage's data keys follows triage, because a key without
 /// its case is harmless and a case without its key cannot be read.
@@ -56,7 +57,7 @@ pub(crate) async fn backup(target: &Path, settings: Settings) -> Result<(), Fail
         database.backup_to(&copy).await.map_err(failed(name))?;
         eprintln!("copied {name}.sqlite ({} KiB)", fs::metadata(&copy).map_or(0, |file| file.len() / 1024));
     }
-    for file in key_files(&settings.data_folder)? {
+    for file in key_files(&settings.key_folder) {
         let name = file.file_name().map(PathBuf::from).unwrap_or_default();
         copy_private(&file, &target.join(&name))?;
         eprintln!("copied {}", name.display());
@@ -91,6 +92,7 @@ pub(crate) async fn restore(source: &Path, data_folder: &Path) -> Result<(), Fai
         }
     }
     owe_again(data_folder, mark.began_at).await?;
+    eprintln!("the key files are in {} too; where `key_folder` is set, move them there", data_folder.display());
     println!("{}", data_folder.display());
     Ok(())
 }
@@ -116,17 +118,18 @@ async fn owe_again(data_folder: &Path, since: DateTime<Utc>) -> Result<(), Faile
 fn embedded_folder(settings: &Settings) -> Result<PathBuf, Failed> {
     settings.database.url.strip_prefix("sqlite:").map(PathBuf::from).ok_or_else(|| {
         Failed::usage("only an embedded installation (SQLite) can be copied with this command")
-            .advise("use pg_dump for PostgreSQL, and copy the data folder's key files")
+            .advise("use pg_dump for PostgreSQL, and copy the key files of `key_folder`")
     })
 }
 
-/// Every `*.key` file of the data folder.
-fn key_files(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
-    let entries = fs::read_dir(folder).map_err(|error| cannot("read", folder, &error))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "key")).collect();
-    files.sort_unstable();
-    Ok(files)
+/// The key files that are in a folder. Others that may lie there, as those of certificates, are no part of a copy.
+fn key_files(folder: &Path) -> Vec<PathBuf> {
+    let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
+        key_file_names().map(|name| folder.join(name)).partition(|path| path.exists());
+    for path in missing {
+        eprintln!("warning: {} does not exist; what it would open cannot be read from this copy", path.display());
+    }
+    there
 }
 
 fn create_private(folder: &Path) -> Result<(), Failed> {

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 /// The name of the key store's database: a file or schema beside the service's own.
 const DATABASE_NAME: &str = "triage_keys";
-/// The master key's file in the data folder.
-const MASTER_KEY_FILE: &str = "triage-master.key";
+/// The master key's file in the folder for key files.
+pub(crate) const MASTER_KEY_FILE: &str = "triage-master.key";
 /// The row of the key that hashes what must be found again.
 const LOOKUP_KEY_NAME: &str = "lookup";
 

@@ -1,0 +1,107 @@
+//! `tocsin secrets`: the key files that all processes of a service share, and a key pair for each service at NATS.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tocsin_platform::seal::MasterKey;
+use tocsin_proto::catalogue::Service;
+use zeroize::Zeroizing;
+
+use crate::arguments::certs::SecretsCommand;
+use crate::exit::{Exit, Failed};
+use crate::output::{self, Form};
+
+/// Where the key pairs for NATS go.
+const NATS_FOLDER: &str = "nats";
+
+/// Carries the command out.
+pub(crate) fn run(form: Form, command: SecretsCommand) -> Result<(), Failed> {
+    let SecretsCommand::New(new) = command;
+    let made = make(&new.folder)?;
+    match form {
+        Form::Json => {
+            let files: Vec<String> = made.iter().map(|path| path.display().to_string()).collect();
+            output::print(&format!("{:#}", json!({"files": files})));
+        }
+        Form::Text => {
+            let lines: Vec<String> = made.iter().map(|path| path.display().to_string()).collect();
+            output::print(&lines.join("\n"));
+            eprintln!("without these files no case can be read: copy them to a safe place, apart from the databases");
+        }
+    }
+    Ok(())
+}
+
+/// Makes every file, over none that exists: a key that is lost takes what it opens with it.
+fn make(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let keys: Vec<PathBuf> = key_file_names().map(|name| folder.join(name)).collect();
+    let pair = |service: Service| ["nk", "pub"].map(|end| folder.join(NATS_FOLDER).join(format!("{service}.{end}")));
+    let pairs = Service::ALL.map(pair);
+    if let Some(path) = keys.iter().chain(pairs.as_flattened()).find(|path| path.exists()) {
+        return Err(Failed::new(Exit::Refused, format!("{} exists already, and is not written over", path.display()))
+            .advise("name another folder; secrets in use must stay what they are"));
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder.join(NATS_FOLDER));
+    made.map_err(|error| Failed::other(&format!("cannot make {}", folder.display()), &error))?;
+    for path in &keys {
+        MasterKey::load_or_create(path).map_err(|error| Failed::other("a key file could not be made", &error))?;
+    }
+    for [seed_path, public_path] in &pairs {
+        let pair = nkeys::KeyPair::new_user();
+        let seed = pair.seed().map(Zeroizing::new);
+        let seed = seed.map_err(|error| Failed::other("a key pair for NATS could not be made", &error))?;
+        write(seed_path, &seed, 0o600)?;
+        write(public_path, &pair.public_key(), 0o644)?;
+    }
+    Ok(keys.into_iter().chain(pairs.into_iter().flatten()).collect())
+}
+
+/// The names of the key files of every service.
+pub(crate) fn key_file_names() -> impl Iterator<Item = &'static str> {
+    tocsin_triage::KEY_FILES.into_iter().chain(tocsin_dispatch::KEY_FILES).chain(tocsin_notification::KEY_FILES)
+}
+
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
+    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    });
+    written.map_err(|error| Failed::other(&format!("cannot write {}", path.display()), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_made_once_and_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("secrets");
+        let files = make(&place).unwrap();
+        assert_eq!(files.len(), 4 + 8);
+        for path in &files {
+            let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            let expected = if path.extension().is_some_and(|end| end == "pub") { 0o644 } else { 0o600 };
+            assert_eq!(mode, expected, "{}", path.display());
+        }
+        for service in Service::ALL {
+            let read = |end: &str| std::fs::read_to_string(place.join(format!("nats/{service}.{end}"))).unwrap();
+            let pair = nkeys::KeyPair::from_seed(read("nk").trim()).unwrap();
+            assert_eq!(pair.public_key(), read("pub").trim());
+            assert!(pair.public_key().starts_with('U'), "a user of NATS");
+        }
+        let before = std::fs::read(place.join("triage-master.key")).unwrap();
+        let refused = make(&place).unwrap_err();
+        assert_eq!(refused.exit, Exit::Refused);
+        std::fs::remove_file(place.join("dispatch.key")).unwrap();
+        assert!(make(&place).is_err(), "a folder that lacks one is not filled up with another's");
+        assert_eq!(std::fs::read(place.join("triage-master.key")).unwrap(), before);
+        assert!(!place.join("dispatch.key").exists());
+    }
+}
