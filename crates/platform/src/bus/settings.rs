@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::tls::TlsError;
+
 /// How to reach the NATS servers. Give at most one of: user and password, an nkey seed file, a credentials file.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,6 +69,15 @@ pub enum BusError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A certificate, its key or an authority.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A file that should hold a seed and does not.
+    #[error("the file {path} holds no nkey seed of a user: it is one line that begins with SU")]
+    Seed {
+        /// The file.
+        path: PathBuf,
     },
     /// The client did not start.
     #[error("the NATS client did not start: check the address and the TLS files")]

@@ -37,6 +37,19 @@ impl NatsServer {
         Self { server: None, program, folder, port: process::free_port() }
     }
 
+    /// Says more about the server, in the words of its configuration file, from the next start on.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn configure(&mut self, text: &str) {
+        let written = std::fs::write(self.configuration(), text);
+        written.unwrap_or_else(|error| panic!("the configuration of NATS cannot be written: {error}"));
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder.path().join("nats.conf")
+    }
+
     /// Stops the server and keeps its store.
     pub fn stop(&mut self) {
         self.server = None;
@@ -49,13 +62,16 @@ impl NatsServer {
     pub fn start_again(&mut self) {
         let log = self.folder.path().join("log");
         let store = self.folder.path().join("store");
-        let command = [
+        let mut command = vec![
             self.program.display().to_string(),
             "--jetstream".to_owned(),
             format!("--store_dir={}", store.display()),
             "--addr=127.0.0.1".to_owned(),
             format!("--port={}", self.port),
         ];
+        if self.configuration().exists() {
+            command.push(format!("--config={}", self.configuration().display()));
+        }
         let mut server = Server::start(&command, "KILL", &log, None);
         server.wait_for_port(self.port, &log);
         self.server = Some(server);

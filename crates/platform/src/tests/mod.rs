@@ -4,5 +4,6 @@ mod contract;
 mod database;
 mod group_commit;
 mod nats;
+mod nats_secure;
 mod outbox;
 mod world;

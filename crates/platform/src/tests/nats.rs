@@ -10,7 +10,7 @@ use crate::testing::{NatsServer, TestDatabase, wait_until};
 fn server(world: &mut World) -> &mut NatsServer {
     match &mut world.form {
         Form::Nats(server) => server,
-        Form::InProcess(_) => unreachable!("the other form"),
+        _ => unreachable!("the other form"),
     }
 }
 

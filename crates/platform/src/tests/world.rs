@@ -11,7 +11,7 @@ use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::{Lane, REPORT_RECEIVED, Service};
 use tokio::task::JoinSet;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, NatsSettings};
 use crate::clock::Clock;
 use crate::consume::{Consume, ConsumeError, Consumer, IncomingEvent};
 use crate::database::{Database, platform_migrations};
@@ -54,6 +54,8 @@ impl MigrationTrait for Effects {
 pub(super) enum Form {
     InProcess(Mutex<Bus>),
     Nats(NatsServer),
+    /// With its own settings for each service, given where the server is.
+    Secured(NatsServer, Box<dyn Fn(Service, String) -> NatsSettings + Send + Sync>),
 }
 
 impl Form {
@@ -69,6 +71,7 @@ impl Form {
         match self {
             Self::InProcess(bus) => bus.lock().unwrap().clone(),
             Self::Nats(server) => Bus::nats(&server.settings(), service).await.unwrap(),
+            Self::Secured(server, settings) => Bus::nats(&settings(service, server.url()), service).await.unwrap(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Form {
                 let client = async_nats::connect(server.url()).await.unwrap();
                 async_nats::jetstream::new(client).delete_stream("TOCSIN_INTAKE").await.unwrap();
             }
+            Self::Secured(..) => unreachable!("only a server without locks is wiped"),
         }
     }
 }

@@ -10,7 +10,7 @@ mod reload;
 mod server;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tocsin_proto::catalogue::Service;
 
@@ -37,6 +37,16 @@ pub fn service_name(service: Service) -> String {
 /// Reads the files as the doors would, so that a bad one is named before anything starts.
 pub fn check(settings: &TlsSettings) -> Result<(), TlsError> {
     server::grpc_config(settings).map(drop)
+}
+
+/// The same for a client of somebody else's server: whom it trusts, and its own certificate with the key.
+pub(crate) fn check_client(authority: Option<&Path>, own: Option<(&Path, &Path)>) -> Result<(), TlsError> {
+    authority.map(files::roots).transpose()?;
+    let Some((certificate, key)) = own else { return Ok(()) };
+    let chain = files::certificates(certificate)?;
+    rustls::sign::CertifiedKey::from_der(chain, files::key(key)?, &files::provider())
+        .map(drop)
+        .map_err(|source| TlsError::Unusable { path: certificate.to_owned(), source })
 }
 
 /// Why certificates cannot be used.

@@ -1,14 +1,18 @@
 //! The connection to the NATS servers: one for each service, kept for ever, the first attempt retried like any other.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{ConnectOptions, Event};
+use async_nats::{Auth, AuthError, ConnectOptions, Event};
+use nkeys::{KeyPair, KeyPairType};
 use tocsin_proto::catalogue::Service;
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 use super::super::{BusError, NatsSettings};
 use super::names;
+use crate::tls;
 
 /// Attempts to connect are this far apart at most.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
@@ -19,7 +23,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts the client. It returns before the server has answered.
 pub(super) async fn connect(settings: &NatsSettings, service: Service) -> Result<async_nats::Client, BusError> {
-    let options = ConnectOptions::new()
+    check(settings)?;
+    let options = with_key(settings)?
         .name(format!("tocsin {service}"))
         .custom_inbox_prefix(names::inbox(service))
         .retry_on_initial_connect()
@@ -40,7 +45,8 @@ pub(super) async fn connect(settings: &NatsSettings, service: Service) -> Result
     options.connect(addresses).await.map_err(|source| BusError::Connect { source })
 }
 
-fn authenticate(options: ConnectOptions, settings: &NatsSettings) -> Result<ConnectOptions, BusError> {
+/// What contradicts itself is told before any file is read.
+fn check(settings: &NatsSettings) -> Result<(), BusError> {
     let given = [settings.user.is_some(), settings.nkey_seed_file.is_some(), settings.credentials_file.is_some()];
     if given.iter().filter(|given| **given).count() > 1 {
         return Err(BusError::Settings { reason: "give only one of user, nkey_seed_file and credentials_file" });
@@ -48,11 +54,40 @@ fn authenticate(options: ConnectOptions, settings: &NatsSettings) -> Result<Conn
     if settings.user.is_some() != settings.password.is_some() {
         return Err(BusError::Settings { reason: "user and password belong together" });
     }
+    if settings.certificate.is_some() != settings.key.is_some() {
+        return Err(BusError::Settings { reason: "certificate and key belong together" });
+    }
+    Ok(())
+}
+
+/// The options, with our key when there is one. Its file is read at each connection, so that a new key needs no restart.
+fn with_key(settings: &NatsSettings) -> Result<ConnectOptions, BusError> {
+    let Some(path) = settings.nkey_seed_file.clone() else { return Ok(ConnectOptions::new()) };
+    // Read now too, so that a wrong one is named at the start.
+    key_pair(&path)?;
+    let path = Arc::new(path);
+    Ok(ConnectOptions::with_auth_callback(move |nonce| {
+        let path = Arc::clone(&path);
+        async move {
+            let pair = key_pair(&path).map_err(AuthError::new)?;
+            let mut auth = Auth::new();
+            auth.nkey = Some(pair.public_key());
+            auth.signature = Some(pair.sign(&nonce).map_err(AuthError::new)?);
+            Ok(auth)
+        }
+    }))
+}
+
+fn key_pair(path: &Path) -> Result<KeyPair, BusError> {
+    let seed = Zeroizing::new(read(path)?);
+    let wrong = || BusError::Seed { path: path.to_owned() };
+    let pair = KeyPair::from_seed(seed.trim()).map_err(|_| wrong())?;
+    if pair.key_pair_type() == KeyPairType::User { Ok(pair) } else { Err(wrong()) }
+}
+
+fn authenticate(options: ConnectOptions, settings: &NatsSettings) -> Result<ConnectOptions, BusError> {
     if let (Some(user), Some(password)) = (&settings.user, &settings.password) {
         return Ok(options.user_and_password(user.clone(), password.clone()));
-    }
-    if let Some(path) = &settings.nkey_seed_file {
-        return Ok(options.nkey(read(path)?.trim().to_owned()));
     }
     if let Some(path) = &settings.credentials_file {
         let failed = |source| BusError::File { path: path.clone(), source };
@@ -61,18 +96,20 @@ fn authenticate(options: ConnectOptions, settings: &NatsSettings) -> Result<Conn
     Ok(options)
 }
 
+/// The client reads these files at each connection; here they are read once before, so that a bad one is named.
 fn secure(options: ConnectOptions, settings: &NatsSettings) -> Result<ConnectOptions, BusError> {
+    let own = settings.certificate.as_deref().zip(settings.key.as_deref());
+    tls::check_client(settings.authority.as_deref(), own)?;
     let mut options = options;
     if let Some(authority) = &settings.authority {
         options = options.add_root_certificates(authority.clone()).require_tls(true);
     }
-    match (&settings.certificate, &settings.key) {
-        (Some(certificate), Some(key)) => {
-            Ok(options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true))
+    Ok(match own {
+        Some((certificate, key)) => {
+            options.add_client_certificate(certificate.to_owned(), key.to_owned()).require_tls(true)
         }
-        (None, None) => Ok(options),
-        _ => Err(BusError::Settings { reason: "certificate and key belong together" }),
-    }
+        None => options,
+    })
 }
 
 fn read(path: &Path) -> Result<String, BusError> {
