@@ -27,7 +27,7 @@ use crate::migration::Migrator;
 use crate::office::{Office, delete_ended_texts};
 use crate::receipts::{self, RECEIPTS_MAX};
 use crate::report;
-use crate::secrets::LocalSecrets;
+use crate::secrets::{LocalSecrets, SecretsError};
 
 /// Where the local secrets' master key is kept, in the folder for key files.
 const MASTER_KEY_FILE: &str = "notification-master.key";
@@ -56,7 +56,10 @@ impl App {
         let door = parts.http.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let foundation = Foundation::lay::<Migrator>(Service::Notification, parts).await?;
         let master = MasterKey::load_or_create(&foundation.folder().join(MASTER_KEY_FILE))?;
-        let secrets = LocalSecrets::load(&foundation.database, &master).await.map_err(other)?;
+        let secrets = LocalSecrets::load(&foundation.database, &master).await.map_err(|error| match error {
+            SecretsError::Database(error) => error.into(),
+            wrong => other(wrong),
+        })?;
         secrets.publish(&foundation.database, &foundation.outbox, foundation.clock.now()).await?;
         let secrets = Arc::new(secrets);
         let (handle, ends) = engine();

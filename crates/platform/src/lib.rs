@@ -25,6 +25,7 @@ pub mod seal;
 
 pub mod service;
 pub mod tls;
+pub mod waiting;
 
 pub use failure::Failure;
 

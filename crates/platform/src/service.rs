@@ -17,8 +17,8 @@ use crate::clock::Clock;
 use crate::config::{ConfigError, Settings};
 use crate::consume::{Consume, Consumer};
 use crate::credentials::Credentials;
-use crate::database::{Database, DatabaseError};
-use crate::failure::Failure;
+use crate::database::{Database, DatabaseError, is_absent};
+use crate::failure::{Failure, FailureCode};
 use crate::grpc::{self, GrpcError};
 use crate::http::{self, Check};
 use crate::lifecycle::{LifecycleError, Shutdown, Tasks};
@@ -79,6 +79,18 @@ pub enum StartError {
     /// Something of one service's own.
     #[error("{0}")]
     Other(String),
+}
+
+impl StartError {
+    /// Whether the database is not there yet, so that the same start may work later. Everything else is wrong and stays so.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Database(DatabaseError::Open { source, .. } | DatabaseError::Migrate { source })
+            | Self::Statement(source) => is_absent(source),
+            Self::Failure(failure) => failure.code == FailureCode::Unavailable,
+            _ => false,
+        }
+    }
 }
 
 /// A service's database, outbox and doors.

@@ -14,6 +14,7 @@ use crate::api::{CaseDoor, KeyDoor};
 use crate::config::TriageConfig;
 use crate::consume::Inbound;
 use crate::desk::Desk;
+use crate::error::TriageError;
 use crate::migration::Migrator;
 use crate::peers::Peers;
 use crate::reconcile;
@@ -57,7 +58,11 @@ impl App {
             escalations: escalations.wake_handle(),
         };
         // Without a key nobody can report, so the service does not start without one.
-        reconcile::begin(&desk).await.map_err(|error| StartError::Other(error.to_string()))?;
+        reconcile::begin(&desk).await.map_err(|error| match error {
+            TriageError::Database(error) => error.into(),
+            TriageError::Vault(error) => start_error(error),
+            other => StartError::Other(other.to_string()),
+        })?;
         let rotation = Reconciler::new("triage key rotation", ROTATION_INTERVAL);
         Ok(Self { foundation, desk, escalations, rotation })
     }

@@ -76,6 +76,22 @@ pub fn is_busy_or_away(error: &DbErr) -> bool {
     }
 }
 
+/// Whether the database is not there, as before its server has started. Stricter than [`is_busy_or_away`], because a start
+/// waits for what is absent but must fail at what is wrong: a password, a role, a database that nobody has made.
+pub(crate) fn is_absent(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
+            SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
+            SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// SQLite's numbers of results and PostgreSQL's states that pass by themselves or by an operator's hand.
 fn is_passing_code(code: &str) -> bool {
     if code.len() == 5 {
@@ -105,5 +121,10 @@ mod tests {
         }
         assert!(is_busy_or_away(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
         assert!(!is_busy_or_away(&DbErr::RecordNotFound("x".to_owned())));
+        let refused = |error| DbErr::Conn(RuntimeErr::SqlxError(std::sync::Arc::new(error)));
+        assert!(is_absent(&refused(SqlxError::PoolTimedOut)));
+        assert!(is_absent(&refused(SqlxError::Io(std::io::ErrorKind::ConnectionRefused.into()))));
+        assert!(!is_absent(&refused(SqlxError::Configuration("x".into()))));
+        assert!(!is_absent(&refused(SqlxError::Tls("x".into()))));
     }
 }

@@ -20,6 +20,7 @@ use tocsin_proto::catalogue::Service;
 
 use crate::fail_points;
 
+pub(crate) use error::is_absent;
 pub use error::{DatabaseError, is_busy_or_away};
 pub use migration::platform_migrations;
 

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use crate::tls::TlsError;
 
 pub use client::{connect, connect_with, outgoing};
+pub(crate) use server::server_that_waits;
 pub use server::{bind, server};
 
 /// Why a gRPC door or a channel cannot be used.

@@ -38,6 +38,27 @@ pub async fn server(
     tls: Option<&TlsSettings>,
     shutdown: Shutdown,
 ) -> Result<(), GrpcError> {
+    serve(listener, routes, (health, ServingStatus::Serving), tls, shutdown).await
+}
+
+/// The same for a service that is not there yet: health says `NOT_SERVING` from the start.
+pub(crate) async fn server_that_waits(
+    listener: TcpListener,
+    routes: Routes,
+    health: &[&str],
+    tls: Option<&TlsSettings>,
+    shutdown: Shutdown,
+) -> Result<(), GrpcError> {
+    serve(listener, routes, (health, ServingStatus::NotServing), tls, shutdown).await
+}
+
+async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    (health, status): (&[&str], ServingStatus),
+    tls: Option<&TlsSettings>,
+    shutdown: Shutdown,
+) -> Result<(), GrpcError> {
     let address = listener
         .local_addr()
         .map_err(|source| GrpcError::Listen { address: SocketAddr::from(([0, 0, 0, 0], 0)), source })?;
@@ -50,8 +71,8 @@ pub async fn server(
         .max_concurrent_streams(CONCURRENT_STREAMS_MAX);
     let incoming = Incoming::new(listener, tls.map(tls::grpc_server).transpose()?);
     let (reporter, health_service) = tonic_health::server::health_reporter();
-    for name in health {
-        reporter.set_service_status(*name, ServingStatus::Serving).await;
+    for name in health.iter().copied().chain([""]) {
+        reporter.set_service_status(name, status).await;
     }
     let routes = calls::with_house_rules(routes).add_service(health_service);
     let routes = with_reflection(routes)?;

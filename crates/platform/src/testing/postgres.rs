@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbErr};
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::process::{self, Server};
@@ -14,11 +15,15 @@ use super::process::{self, Server};
 /// How long the server may take until it accepts connections.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A PostgreSQL server on a free loopback port.
+/// A PostgreSQL server on a free loopback port; it ends when this is dropped.
 #[derive(Debug)]
 pub struct PostgresServer {
     port: u16,
-    _server: Server,
+    command: Vec<String>,
+    folder: PathBuf,
+    server: Option<Server>,
+    /// Removes the folder of a server that one test has for itself; that of the shared one goes with the process.
+    _own: Option<TempDir>,
 }
 
 static SHARED: OnceLock<PostgresServer> = OnceLock::new();
@@ -29,8 +34,41 @@ impl PostgresServer {
     /// # Panics
     /// When the programs are missing or do not start.
     pub async fn shared() -> &'static Self {
-        let started = tokio::task::spawn_blocking(|| SHARED.get_or_init(Self::start)).await;
+        let start = || {
+            let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}")).keep();
+            let mut server = Self::create(folder, None);
+            server.run(true);
+            server
+        };
+        let started = tokio::task::spawn_blocking(move || SHARED.get_or_init(start)).await;
         started.unwrap_or_else(|error| panic!("PostgreSQL did not start: {error}"))
+    }
+
+    /// An empty cluster for one test, with a port of its own, which nobody serves yet: [`PostgresServer::start_again`]
+    /// does.
+    ///
+    /// # Panics
+    /// When the programs are missing.
+    pub async fn prepare() -> Self {
+        let create = || {
+            let own = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+            Self::create(own.path().to_owned(), Some(own))
+        };
+        let created = tokio::task::spawn_blocking(create).await;
+        created.unwrap_or_else(|error| panic!("PostgreSQL made no cluster: {error}"))
+    }
+
+    /// Starts the server on the same port and data, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        self.run(false);
+    }
+
+    /// Ends the server as a crash would (`-m immediate`), and keeps its data.
+    pub fn stop(&mut self) {
+        self.server = None;
     }
 
     /// Creates an empty database and returns its address.
@@ -48,7 +86,8 @@ impl PostgresServer {
         self.url(&name)
     }
 
-    fn url(&self, database: &str) -> String {
+    /// The address of a database there; `postgres` is there from the start.
+    pub fn url(&self, database: &str) -> String {
         format!("postgres://tocsin@127.0.0.1:{}/{database}", self.port)
     }
 
@@ -61,9 +100,8 @@ impl PostgresServer {
         done.map(|_| ())
     }
 
-    fn start() -> Self {
+    fn create(folder: PathBuf, own: Option<TempDir>) -> Self {
         let elsewhere = debian_folders();
-        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}")).keep();
         let user = ordinary_user(&folder);
         let data = folder.join("data");
         let mut create = user.command(&process::find("initdb", &elsewhere));
@@ -82,10 +120,14 @@ impl PostgresServer {
             "shared_buffers=32MB".to_owned(),
         ];
         command.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
-        let log = folder.join("log");
-        let mut server = Server::start(&command, "QUIT", &log, Some(&folder));
-        server.wait_for_port(port, &log);
-        Self { port, _server: server }
+        Self { port, command, folder, server: None, _own: own }
+    }
+
+    fn run(&mut self, remove_folder: bool) {
+        let log = self.folder.join("log");
+        let mut server = Server::start(&self.command, "QUIT", &log, remove_folder.then_some(self.folder.as_path()));
+        server.wait_for_port(self.port, &log);
+        self.server = Some(server);
     }
 }
 

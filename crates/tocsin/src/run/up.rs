@@ -4,10 +4,11 @@ use std::error::Error;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::pin::pin;
 
 use tocsin_platform::clock::Clock;
 use tocsin_platform::config::{BusKind, Settings};
-use tocsin_platform::credentials::Credentials;
+use tocsin_platform::credentials::IssuedKey;
 use tocsin_platform::lifecycle::signalled;
 use tocsin_platform::telemetry;
 use tocsin_proto::catalogue::Service;
@@ -30,14 +31,15 @@ pub(super) async fn services(services: &[Service], settings: Settings, name: &st
         BusKind::Nats => None,
     };
     let doors = Doors::of(services, &settings).await?;
-    if services.contains(&Service::Triage) {
-        tell_first_key(&settings).await?;
-    }
-    let running = Running::start(settings, Clock::system(), doors).await?;
-    running
-        .until(signalled())
-        .await
-        .map_err(|error| Failed::other("the process ended because a part of it failed", &error))
+    let first_key: Option<fn(&IssuedKey)> = services.contains(&Service::Triage).then_some(tell_first_key);
+    let mut asked = pin!(signalled());
+    let running = tokio::select! {
+        biased;
+        started = Running::start(settings, Clock::system(), doors, first_key) => started?,
+        // It was still waiting for its database, and has done nothing that would have to end in order.
+        () = &mut asked => return Ok(()),
+    };
+    running.until(asked).await.map_err(|error| Failed::other("the process ended because a part of it failed", &error))
 }
 
 /// Holds the data folder for this process alone: two embedded buses on one database would not hear each other.
@@ -63,14 +65,9 @@ fn hold(folder: &Path) -> Result<File, Failed> {
     }
 }
 
-/// Prints the first administrator key, once: before anything else runs, so that a start that fails later has told it.
-async fn tell_first_key(settings: &Settings) -> Result<(), Failed> {
-    let failed = |error: &dyn Error| Failed::other("the store of keys", error);
-    let credentials = Credentials::open(&settings.database, Clock::system()).await.map_err(|error| failed(&error))?;
-    if let Some(key) = credentials.bootstrap().await.map_err(|error| failed(&error))? {
-        // On standard output only: it is in no log, and only its hash is stored.
-        println!("The first key, of an administrator. It is shown this once; keep it safe, and issue others with it:");
-        println!("{}", key.secret.expose());
-    }
-    Ok(())
+/// Prints the first administrator key, once.
+fn tell_first_key(key: &IssuedKey) {
+    // On standard output only: it is in no log, and only its hash is stored.
+    println!("The first key, of an administrator. It is shown this once; keep it safe, and issue others with it:");
+    println!("{}", key.secret.expose());
 }
