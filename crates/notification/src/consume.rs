@@ -34,8 +34,9 @@ use crate::store::{owe_report, serialise_bulletin, withdraw_notices};
 
 /// How long a page may still be sent after the answer was due.
 const PAGE_OPEN_HOURS: i64 = 24;
-/// The most commits whose notices wait to be handed to the engine; what is dropped is claimed when its lease ends.
-const PENDING_MAX: usize = 64;
+/// The most events whose notices wait to be handed to the engine, more than all lanes take in one transaction each; what is
+/// dropped is claimed when its lease ends.
+const PENDING_MAX: usize = 256;
 /// Notices of a superseded revision end with this reason.
 const SUPERSEDED: &str = "superseded";
 

@@ -7,6 +7,7 @@
 
 /// Every commit of the house. Each is two points: its name with `.before` and with `.after`.
 pub const COMMITS: &[&str] = &[
+    "consume.batch",
     "consume.bury",
     "consume.effects",
     "consume.known",
@@ -31,6 +32,7 @@ pub const COMMITS: &[&str] = &[
     "notification.record_results",
     "notification.release_leases",
     "notification.report_progress",
+    "operations.redrive_dead_letters",
     "outbox.clean",
     "outbox.mark_published",
     "outbox.owe_again",
@@ -58,7 +60,24 @@ pub const COMMITS: &[&str] = &[
 ];
 
 /// Every other place that matters: between two acts of which the second may never happen.
-pub const STEPS: &[&str] = &[];
+pub const STEPS: &[&str] = &[
+    // The broker has a batch, and its rows are not marked.
+    "bus.published",
+    // The effects are committed, and nobody has been told.
+    "consume.committed",
+    // An event has failed for the last time, and is not in custody.
+    "consume.given_up",
+    // A dead letter has failed again, and its row does not say so.
+    "consume.redrive_failed",
+    // The producer is being told, and the broker is not.
+    "consume.settled",
+    // A batch is marked, and the next has not been looked at.
+    "outbox.marked",
+    // Consumers have settled, and what was owed to them is still there.
+    "outbox.settlements_arrived",
+    // What was owed is gone, and a broker that kept its claim until now does not know.
+    "outbox.settlements_written",
+];
 
 /// Passes a place of [`STEPS`]; a test may have the process end here.
 #[cfg(feature = "fail-points")]

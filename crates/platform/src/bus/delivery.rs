@@ -21,6 +21,26 @@ impl Subscription {
             Self::Nats(receiver) => receiver.next().await,
         }
     }
+
+    /// Ends the subscription; what has arrived is given back and comes again after the delay, here or elsewhere.
+    pub(crate) async fn close(self, delay: Duration) {
+        match self {
+            Self::InProcess(receiver) => {
+                while let Some(delivery) = receiver.arrived() {
+                    delivery.nak(delay).await;
+                }
+            }
+            Self::Nats(receiver) => receiver.close(delay).await,
+        }
+    }
+
+    /// A delivery that is here already, if there is one.
+    pub(crate) fn arrived(&mut self) -> Option<Delivery> {
+        match self {
+            Self::InProcess(receiver) => receiver.arrived(),
+            Self::Nats(receiver) => receiver.arrived(),
+        }
+    }
 }
 
 /// One copy of an event. One that is dropped without an answer comes again.

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::delivery::{Delivery, Reply};
 use super::envelope::Envelope;
-use super::{Claim, Claims, Publication, Settlement};
+use super::{Claim, Claims, Placement, Publication, Settlement};
 
 /// How many events one consumer's lane holds before it refuses more.
 pub(super) const CAPACITY: usize = 1024;
@@ -98,10 +98,11 @@ impl InProcessBus {
         self.shared.queues.get(&(consumer, lane))
     }
 
-    pub(super) fn publish(&self, batch: &[Publication]) -> Vec<Vec<Option<Claim>>> {
+    pub(super) fn publish(&self, batch: &[Publication]) -> Vec<Vec<Placement>> {
         let offer = |publication: &Publication, consumer: Service| {
-            let queue = self.queue(consumer, publication.envelope.lane)?;
-            queue.offer(&publication.envelope, self.shared.capacity).then_some(Claim { epoch: 0, sequence: 0 })
+            let queue = self.queue(consumer, publication.envelope.lane);
+            let held = queue.is_some_and(|queue| queue.offer(&publication.envelope, self.shared.capacity));
+            if held { Placement::Held(Claim { epoch: 0, sequence: 0 }) } else { Placement::Refused }
         };
         let all = |publication: &Publication| {
             publication.consumers.iter().map(|consumer| offer(publication, *consumer)).collect()
@@ -221,13 +222,18 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(super) async fn next(&mut self) -> Delivery {
         loop {
-            if let Some((envelope, delivered)) = self.queue.take() {
-                let (queue, shared) = (Arc::clone(&self.queue), Arc::clone(&self.shared));
-                let ticket = Ticket { event: envelope.id, queue, shared, answered: false };
-                return Delivery { envelope, delivered, reply: Reply::InProcess(ticket) };
+            if let Some(delivery) = self.arrived() {
+                return delivery;
             }
             self.queue.ready.notified().await;
         }
+    }
+
+    pub(super) fn arrived(&self) -> Option<Delivery> {
+        let (envelope, delivered) = self.queue.take()?;
+        let (queue, shared) = (Arc::clone(&self.queue), Arc::clone(&self.shared));
+        let ticket = Ticket { event: envelope.id, queue, shared, answered: false };
+        Some(Delivery { envelope, delivered, reply: Reply::InProcess(ticket) })
     }
 }
 

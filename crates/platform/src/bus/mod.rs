@@ -5,12 +5,14 @@
 //! - `settle` tells the producer that a consumer has committed; it may be lost, which costs a repeated delivery.
 //! - `claims` says which published events are still the broker's, so that only the others are published again.
 
+mod advisory;
 mod delivery;
 mod envelope;
 mod headers;
 mod in_process;
 mod nats;
 mod settings;
+mod state;
 
 use std::sync::Arc;
 
@@ -18,11 +20,16 @@ use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::{Lane, Service};
 use tokio::sync::watch;
 
+pub use advisory::AdvisoryKind;
+pub(crate) use advisory::{Advisories, Advisory};
 pub(crate) use delivery::{Delivery, Subscription};
 pub(crate) use envelope::Envelope;
 pub use in_process::InProcessBus;
 pub use nats::NatsBus;
 pub use settings::{BusError, NatsSettings};
+pub use state::{BusState, ConsumerState, Drift, StreamState};
+
+use crate::lifecycle::Shutdown;
 
 /// One event on its way to the consumers that still owe a settlement for it.
 #[derive(Debug, Clone)]
@@ -40,6 +47,17 @@ pub(crate) struct Claim {
     pub(crate) epoch: i64,
     /// The place within it; zero where places mean nothing.
     pub(crate) sequence: i64,
+}
+
+/// What became of one publication for one consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// The broker has it.
+    Held(Claim),
+    /// Not now: the broker is away, or its queue is full.
+    Refused,
+    /// The broker takes no message of this size. Others may pass; a setting of the broker has to be changed.
+    TooLarge,
 }
 
 /// Which published events are still the broker's.
@@ -100,8 +118,8 @@ impl Bus {
         matches!(self, Self::InProcess(_))
     }
 
-    /// Hands events to the broker; for each publication, and in its order of consumers, the claim if there is one.
-    pub(crate) async fn publish(&self, batch: &[Publication]) -> Vec<Vec<Option<Claim>>> {
+    /// Hands events to the broker; for each publication, and in its order of consumers, what became of it.
+    pub(crate) async fn publish(&self, batch: &[Publication]) -> Vec<Vec<Placement>> {
         match self {
             Self::InProcess(bus) => bus.publish(batch),
             Self::Nats(bus) => bus.publish(batch).await,
@@ -132,11 +150,43 @@ impl Bus {
         }
     }
 
-    /// Which published events of this producer are still the broker's, for one consumer and lane.
-    pub(crate) async fn claims(&self, producer: Service, consumer: Service, lane: Lane) -> Claims {
+    /// Which published events of this service are still the broker's, for one consumer and lane.
+    pub(crate) async fn claims(&self, consumer: Service, lane: Lane) -> Claims {
         match self {
             Self::InProcess(bus) => bus.claims(consumer, lane),
-            Self::Nats(bus) => bus.claims(producer, consumer, lane).await,
+            Self::Nats(bus) => bus.claims(consumer, lane).await,
+        }
+    }
+
+    /// Keeps what the broker has of this service as it should be, until the drain.
+    pub(crate) async fn keep(&self, shutdown: &Shutdown) {
+        match self {
+            Self::InProcess(_) => shutdown.draining().await,
+            Self::Nats(bus) => bus.keep(shutdown).await,
+        }
+    }
+
+    /// Changes whenever the broker is found to have lost all that it held; nothing where that only a restart can do.
+    pub(crate) fn renewed(&self) -> Option<watch::Receiver<i64>> {
+        match self {
+            Self::InProcess(_) => None,
+            Self::Nats(bus) => Some(bus.renewed()),
+        }
+    }
+
+    /// What the broker says about deliveries to `consumer` that it will not make again.
+    pub(crate) async fn advisories(&self, consumer: Service) -> Result<Advisories, BusError> {
+        match self {
+            Self::InProcess(_) => Ok(Advisories::None),
+            Self::Nats(bus) => bus.advisories(consumer).await.map(Advisories::Nats),
+        }
+    }
+
+    /// What the bus looks like to this service now.
+    pub async fn state(&self) -> BusState {
+        match self {
+            Self::InProcess(_) => BusState { connected: true, in_process: true, ..BusState::default() },
+            Self::Nats(bus) => bus.state().await,
         }
     }
 
@@ -171,4 +221,10 @@ impl Settlements {
             settled.done(settlements);
         }
     }
+}
+
+/// How large an event is as a message, headers included, with a payload of so many bytes.
+pub(crate) fn message_bytes(envelope: &Envelope, payload_bytes: usize) -> u64 {
+    // The number of a publication is part of a header; the longest is assumed.
+    nats::message_bytes(&headers::encode(envelope, i64::MAX), payload_bytes)
 }

@@ -65,15 +65,27 @@ pub async fn count<C: ConnectionTrait>(connection: &C) -> Result<u64, DbErr> {
     dead_letter::Entity::find().count(connection).await
 }
 
-/// Asks the consumer to run a dead letter again, which it does within about a second: if it succeeds the row goes in
-/// the same transaction, if it fails the row says why. False when there is no such dead letter.
-pub async fn redrive<C: ConnectionTrait>(connection: &C, event: EventId, now_ms: i64) -> Result<bool, DbErr> {
-    let asked = dead_letter::Entity::update_many()
-        .col_expr(dead_letter::Column::RedriveAtMs, Expr::value(now_ms))
-        .filter(dead_letter::Column::EventId.eq(event.as_uuid()))
-        .exec(connection)
-        .await?;
-    Ok(asked.rows_affected > 0)
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// The one of this event.
+    Event(EventId),
+    /// All of this kind, as `report.received`.
+    Kind(&'a str),
+    /// All there are.
+    All,
+}
+
+/// Asks the consumer to run dead letters again, which it does within about a second: if one succeeds its row goes in the
+/// same transaction, if it fails the row says why. Returns how many there are.
+pub async fn redrive<C: ConnectionTrait>(connection: &C, which: Which<'_>, now_ms: i64) -> Result<u64, DbErr> {
+    let ask = dead_letter::Entity::update_many().col_expr(dead_letter::Column::RedriveAtMs, Expr::value(now_ms));
+    let ask = match which {
+        Which::Event(event) => ask.filter(dead_letter::Column::EventId.eq(event.as_uuid())),
+        Which::Kind(kind) => ask.filter(dead_letter::Column::Kind.eq(kind)),
+        Which::All => ask,
+    };
+    Ok(ask.exec(connection).await?.rows_affected)
 }
 
 /// Takes an event into custody, with its inbox row, so that later copies are known.

@@ -1,4 +1,4 @@
-//! The two tables of events that arrive: which are known, and which were given up on.
+//! The tables of events that arrive: which are known, which were given up on, and what the broker said about others.
 
 /// Which events this service has already taken. A known copy changes nothing.
 pub(crate) mod inbox {
@@ -45,6 +45,28 @@ pub(crate) mod dead_letter {
         pub(crate) died_at_ms: i64,
         /// Set when a person asked for it to run again.
         pub(crate) redrive_at_ms: Option<i64>,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the broker said about deliveries that it will not make again.
+pub(crate) mod bus_advisory {
+    use sea_orm::entity::prelude::*;
+
+    /// One advisory.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "bus_advisories")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i64,
+        pub(crate) kind: String,
+        pub(crate) stream: String,
+        pub(crate) consumer: String,
+        pub(crate) stream_sequence: i64,
+        pub(crate) deliveries: i64,
+        pub(crate) at_ms: i64,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

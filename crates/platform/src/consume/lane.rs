@@ -1,4 +1,4 @@
-//! One lane of one consumer: events in order, one transaction each, and the policy for what goes wrong.
+//! One lane of one consumer: events in order, and the policy for what goes wrong.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -10,8 +10,9 @@ use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::Lane;
 use tracing::{Instrument, error, info_span, warn};
 
-use super::{ConsumeError, Consumer, IncomingEvent, dead_letters, inbox};
+use super::{ConsumeError, Consumer, IncomingEvent, batch, dead_letters, inbox};
 use crate::bus::{Delivery, Settlement, Subscription};
+use crate::fail_points;
 use crate::lifecycle::Shutdown;
 
 /// After so many faults an event is a dead letter.
@@ -29,18 +30,23 @@ const GIVEN_BACK_DELAY: Duration = Duration::from_millis(100);
 /// Events whose faults are remembered; beyond it the count starts anew, which only means more attempts.
 const FAULTS_REMEMBERED_MAX: usize = 4_096;
 
-/// Takes events until the drain.
+/// How often each event that is not given up yet has failed.
+pub(super) type Faults = HashMap<EventId, u32>;
+
+/// Takes events until the drain; what has arrived by then and was not begun is given back for another replica.
 pub(super) async fn run(consumer: Consumer, lane: Lane, shutdown: Shutdown) {
     let mut subscription: Subscription = consumer.bus.subscribe(consumer.service, lane);
-    let mut faults = HashMap::new();
+    let (mut faults, mut pace) = (Faults::new(), batch::Pace::default());
     loop {
-        let delivery = tokio::select! {
+        let first = tokio::select! {
             biased;
-            () = shutdown.draining() => return,
+            () = shutdown.draining() => break,
             delivery = subscription.next() => delivery,
         };
-        take(&consumer, delivery, &mut faults, &shutdown).await;
+        let deliveries = batch::gather(first, &mut subscription, consumer.batch_max, &pace);
+        batch::take(&consumer, deliveries, &mut faults, &mut pace, &shutdown).await;
     }
+    subscription.close(GIVEN_BACK_DELAY).await;
 }
 
 /// What became of one attempt.
@@ -52,48 +58,109 @@ enum Outcome {
     Away(String),
 }
 
-async fn take(consumer: &Consumer, delivery: Delivery, faults: &mut HashMap<EventId, u32>, shutdown: &Shutdown) {
+/// Takes each delivery in a transaction of its own. What one of them awaits may be away for the others too, so after
+/// the first that was given back the others are tried once and not waited for.
+pub(super) async fn one_by_one(
+    consumer: &Consumer,
+    deliveries: Vec<Delivery>,
+    faults: &mut Faults,
+    shutdown: &Shutdown,
+) {
+    let mut given_back_after = GIVEN_BACK_AFTER;
+    for delivery in deliveries {
+        if shutdown.is_draining() {
+            delivery.nak(GIVEN_BACK_DELAY).await;
+        } else if !take(consumer, delivery, faults, given_back_after, shutdown).await {
+            given_back_after = Duration::ZERO;
+        }
+    }
+}
+
+/// False when the event was given back because something is away.
+async fn take(
+    consumer: &Consumer,
+    delivery: Delivery,
+    faults: &mut Faults,
+    given_back_after: Duration,
+    shutdown: &Shutdown,
+) -> bool {
     let mut event = IncomingEvent::received(&delivery, 1);
     let mut pause = PAUSE;
     loop {
-        let failed = faults.get(&event.id).copied().unwrap_or(0);
-        event.attempt = failed + 1;
-        let outcome = if failed < ATTEMPTS_MAX {
-            attempt(consumer, &event).await
-        } else {
-            // It was already given up, but custody could not be committed.
-            Outcome::Fault(String::from("the attempts were used up"))
-        };
-        let away = match outcome {
-            Outcome::Committed => {
-                consumer.outbox.wake();
-                finish(consumer, delivery, faults).await;
-                return consumer.handler.committed(&event).await;
-            }
-            Outcome::Known => return finish(consumer, delivery, faults).await,
-            Outcome::Fault(fault) => match failed_once_more(consumer, &event, &fault, faults).await {
-                Ok(true) => return finish(consumer, delivery, faults).await,
-                Ok(false) => {
-                    let failed = faults.get(&event.id).copied().unwrap_or(1).max(delivery.delivered.min(ATTEMPTS_MAX));
-                    return delivery.nak(fault_delay(&consumer.fault_delays, failed)).await;
+        let away = match judge(consumer, &mut event, faults).await {
+            Verdict::Taken { committed } => {
+                finish(consumer, delivery).await;
+                if committed {
+                    consumer.handler.committed(&event).await;
                 }
-                Err(error) => error.to_string(),
-            },
-            Outcome::Away(reason) => reason,
+                return true;
+            }
+            Verdict::Again => {
+                let failed = faults.get(&event.id).copied().unwrap_or(1).max(delivery.delivered.min(ATTEMPTS_MAX));
+                delivery.nak(fault_delay(&consumer.fault_delays, failed)).await;
+                return true;
+            }
+            Verdict::Away(reason) => reason,
         };
-        if pause == PAUSE {
+        if pause == PAUSE && !given_back_after.is_zero() {
             warn!(service = %consumer.service, lane = event.lane.as_str(), reason = away.as_str(), "the lane waits for something that is away");
+        }
+        if pause >= given_back_after {
+            // What is awaited may stand behind this very event, so the lane does not wait for it for ever.
+            delivery.nak(AWAY_DELAY).await;
+            return false;
         }
         delivery.progress().await;
         tokio::select! {
-            () = shutdown.draining() => return delivery.nak(GIVEN_BACK_DELAY).await,
+            () = shutdown.draining() => {
+                delivery.nak(GIVEN_BACK_DELAY).await;
+                return true;
+            }
             () = tokio::time::sleep(pause) => {}
         }
-        if pause >= GIVEN_BACK_AFTER {
-            // What is awaited may stand behind this very event, so the lane does not wait for it for ever.
-            return delivery.nak(AWAY_DELAY).await;
-        }
         pause *= 2;
+    }
+}
+
+/// What is to be done with a delivery after one attempt.
+enum Verdict {
+    /// The event is committed, known, or in custody as a dead letter.
+    Taken {
+        committed: bool,
+    },
+    /// A fault; it may come again.
+    Again,
+    Away(String),
+}
+
+async fn judge(consumer: &Consumer, event: &mut IncomingEvent, faults: &mut Faults) -> Verdict {
+    let failed = faults.get(&event.id).copied().unwrap_or(0);
+    event.attempt = failed + 1;
+    let outcome = if failed < ATTEMPTS_MAX {
+        attempt(consumer, event).await
+    } else {
+        // It was already given up, but custody could not be committed.
+        Outcome::Fault(String::from("the attempts were used up"))
+    };
+    match outcome {
+        Outcome::Committed => {
+            consumer.outbox.wake();
+            faults.remove(&event.id);
+            Verdict::Taken { committed: true }
+        }
+        Outcome::Known => {
+            faults.remove(&event.id);
+            Verdict::Taken { committed: false }
+        }
+        Outcome::Fault(fault) => match failed_once_more(consumer, event, &fault, faults).await {
+            Ok(true) => {
+                faults.remove(&event.id);
+                Verdict::Taken { committed: false }
+            }
+            Ok(false) => Verdict::Again,
+            Err(error) => Verdict::Away(error.to_string()),
+        },
+        Outcome::Away(reason) => Verdict::Away(reason),
     }
 }
 
@@ -109,10 +176,11 @@ fn fault_delay(delays: &[Duration; 4], failed: u32) -> Duration {
 
 /// Committed, or known: the producer may forget it, and the broker too. In that order, because the broker's claim keeps
 /// the producer from publishing it again meanwhile.
-async fn finish(consumer: &Consumer, delivery: Delivery, faults: &mut HashMap<EventId, u32>) {
+pub(super) async fn finish(consumer: &Consumer, delivery: Delivery) {
     let (id, lane, producer) = (delivery.envelope.id, delivery.envelope.lane, delivery.envelope.kind.producer);
-    faults.remove(&id);
+    fail_points::reach("consume.committed");
     consumer.bus.settle(producer, lane, Settlement { event_id: id, consumer: consumer.service });
+    fail_points::reach("consume.settled");
     delivery.ack().await;
 }
 
@@ -180,7 +248,7 @@ async fn failed_once_more(
     consumer: &Consumer,
     event: &IncomingEvent,
     fault: &str,
-    faults: &mut HashMap<EventId, u32>,
+    faults: &mut Faults,
 ) -> Result<bool, DbErr> {
     if faults.len() >= FAULTS_REMEMBERED_MAX && !faults.contains_key(&event.id) {
         faults.clear();
@@ -191,6 +259,7 @@ async fn failed_once_more(
         warn!(service = %consumer.service, event = event.kind.name, event_id = %event.id, attempt = attempts, "an event could not be taken and will come again");
         return Ok(false);
     }
+    fail_points::reach("consume.given_up");
     dead_letters::bury(&consumer.database, consumer.service, event, fault, consumer.clock.now_ms()).await?;
     error!(service = %consumer.service, event = event.kind.name, event_id = %event.id, attempt = attempts, "an event could not be taken and is a dead letter now: mend the cause, then redrive it");
     Ok(true)

@@ -1,6 +1,8 @@
 //! Events arrive: the loop that owns the inbox, acknowledgements, retries and dead letters, so that a handler is only
 //! the effects of one event in one transaction.
 
+pub mod advisories;
+mod batch;
 pub mod dead_letters;
 pub(crate) mod entity;
 mod inbox;
@@ -124,6 +126,8 @@ pub struct Consumer {
     handler: Arc<dyn Consume>,
     /// How long an event is left alone after its first, second, ... fault.
     fault_delays: [Duration; 4],
+    /// How many events one transaction takes.
+    batch_max: usize,
 }
 
 /// The default of [`Consumer::fault_delays`].
@@ -141,7 +145,16 @@ impl Consumer {
         outbox: Outbox,
         handler: Arc<dyn Consume>,
     ) -> Self {
-        Self { service, database, bus, clock, outbox, handler, fault_delays: FAULT_DELAYS }
+        Self {
+            service,
+            database,
+            bus,
+            clock,
+            outbox,
+            handler,
+            fault_delays: FAULT_DELAYS,
+            batch_max: batch::EVENTS_MAX,
+        }
     }
 
     /// Shortens the wait after a fault, so that a test need not take minutes.
@@ -149,6 +162,14 @@ impl Consumer {
     #[must_use]
     pub fn with_fault_delay(mut self, delay: Duration) -> Self {
         self.fault_delays = [delay; 4];
+        self
+    }
+
+    /// Takes each event in a transaction of its own, to measure what batches bring.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn one_by_one(mut self) -> Self {
+        self.batch_max = 1;
         self
     }
 
@@ -160,6 +181,7 @@ impl Consumer {
             tasks.spawn(lane::run(self.clone(), lane, shutdown.clone()));
         }
         tasks.spawn(redrive::run(self.clone(), shutdown.clone()));
+        tasks.spawn(advisories::run(self.clone(), shutdown.clone()));
         tasks.spawn(inbox::run_trim(self, shutdown));
         while let Some(ended) = tasks.join_next().await {
             ended.map_err(|source| ConsumerError::Broken { service, source })?;

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::entity::dead_letter;
 use super::{ConsumeError, Consumer, IncomingEvent, dead_letters, lane};
 use crate::clock::from_ms;
+use crate::fail_points;
 use crate::lifecycle::Shutdown;
 use crate::outbox::lane_from_number;
 use crate::telemetry::metrics;
@@ -83,6 +84,7 @@ async fn again(consumer: &Consumer, row: dead_letter::Model) -> Result<(), DbErr
         Err(ConsumeError::Fault(fault)) => {
             transaction.rollback().await?;
             warn!(service = %consumer.service, event = event.kind.name, event_id = %event.id, "a dead letter failed again");
+            fail_points::reach("consume.redrive_failed");
             dead_letter::Entity::update_many()
                 .col_expr(dead_letter::Column::RedriveAtMs, Expr::value(None::<i64>))
                 .col_expr(dead_letter::Column::Attempts, Expr::value(attempts))

@@ -1,4 +1,5 @@
-//! The tables that every service has for the platform: events out, what is owed, events in, and dead letters.
+//! The tables that every service has for the platform: events out, what is owed, events in, dead letters, and what the
+//! broker said.
 
 use sea_orm_migration::prelude::{
     ConnectionTrait, DbErr, Index, MigrationName, MigrationTrait, SchemaManager, Table, async_trait,
@@ -9,7 +10,7 @@ use sea_orm_migration::schema::{
 
 /// The platform's migrations; a service's `Migrator` puts them before its own.
 pub fn platform_migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tables)]
+    vec![Box::new(Tables), Box::new(Advisories)]
 }
 
 struct Tables;
@@ -32,6 +33,35 @@ impl MigrationTrait for Tables {
             manager.drop_table(Table::drop().table(table).if_exists().to_owned()).await?;
         }
         Ok(())
+    }
+}
+
+struct Advisories;
+
+impl MigrationName for Advisories {
+    fn name(&self) -> &'static str {
+        "m20260102_000001_bus_advisories"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Advisories {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let advisories = Table::create()
+            .table("bus_advisories")
+            .col(big_pk_auto("id"))
+            .col(string("kind"))
+            .col(string("stream"))
+            .col(string("consumer"))
+            .col(big_integer("stream_sequence"))
+            .col(big_integer("deliveries"))
+            .col(big_integer("at_ms"))
+            .to_owned();
+        manager.create_table(advisories).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table("bus_advisories").if_exists().to_owned()).await
     }
 }
 

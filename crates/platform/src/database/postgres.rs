@@ -12,6 +12,15 @@ use super::{DatabaseError, DatabaseSettings};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was idle for this long is tried before it is handed out.
 const IDLE_CHECK: Duration = Duration::from_secs(20);
+/// What PostgreSQL is told about a client that stands still or is cut off in a transaction: after these times it ends the
+/// session, so that nobody waits for its locks. A handler of an event has 20 s; a silent cut shows after 25 s.
+const SESSION: [(&str, &str); 5] = [
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "25s"),
+];
 /// Marks our turn among replicas that start together; any number serves, as long as it stays.
 const MIGRATION_LOCK: i64 = 0x0070_6373_6974_636f;
 
@@ -33,7 +42,8 @@ pub(super) async fn open(settings: &DatabaseSettings, name: &str) -> Result<Data
         .test_before_acquire_if_idle_for(IDLE_CHECK)
         .set_schema_search_path(schema.clone())
         .set_application_name(format!("tocsin {name}"))
-        .sqlx_logging(false);
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|options| options.options(SESSION));
     let pool = sea_orm::Database::connect(options).await.map_err(failed)?;
     create_schema(&pool, &schema).await.map_err(failed)?;
     Ok(pool)
@@ -62,6 +72,8 @@ pub(super) async fn turn_to_migrate(pool: &DatabaseConnection) -> Result<Databas
     // Two databases of one server have separate locks; two schemas of one database wait for each other, briefly.
     let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
     transaction.execute_unprepared(&lock).await.map_err(failed)?;
+    // The turn lasts as long as the migrations do, on another connection.
+    transaction.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.map_err(failed)?;
     Ok(transaction)
 }
 

@@ -6,9 +6,11 @@
 
 pub(crate) mod entity;
 mod lanes;
+mod postgres;
 mod relay;
 mod settle;
 mod store;
+mod too_large;
 mod upkeep;
 
 use std::sync::Arc;
@@ -17,15 +19,19 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::{EventKind, Lane, Service};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::bus::{Bus, BusError};
+use crate::bus::{Bus, BusError, BusState};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::lifecycle::Shutdown;
 
 pub(crate) use lanes::{lane_from_number, lane_number};
+pub(crate) use postgres::list;
+#[cfg(test)]
+pub(crate) use relay::hold_batch;
 pub(crate) use store::first_id_at;
+pub use too_large::TooLargeEvent;
 #[cfg(test)]
 pub(crate) use upkeep::trim_once;
 
@@ -82,6 +88,17 @@ pub struct OutboxLag {
     pub oldest_owed_ms: Option<i64>,
 }
 
+/// How far one consumer is behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwedByConsumer {
+    /// The consuming service.
+    pub consumer: String,
+    /// Events that it has not settled.
+    pub owed: u64,
+    /// How long the oldest of them has been owed, in milliseconds.
+    pub oldest_ms: i64,
+}
+
 /// Why the relay ended.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
@@ -127,6 +144,7 @@ impl Outbox {
             Box::pin(settle::run(&self, settlements, &shutdown)),
             Box::pin(upkeep::review(&self, &shutdown)),
             Box::pin(upkeep::trim(&self, &shutdown)),
+            Box::pin(self.bus.keep(&shutdown)),
         );
         Ok(())
     }
@@ -145,4 +163,36 @@ impl Outbox {
         let now = self.clock.now_ms();
         Ok(OutboxLag { owed, oldest_owed_ms: oldest_at_ms.map(|oldest| now.saturating_sub(oldest).max(0)) })
     }
+
+    /// The same by consumer, for those to whom something is owed.
+    pub async fn lag_by_consumer(&self) -> Result<Vec<OwedByConsumer>, DbErr> {
+        let rows = store::lag_by_consumer(self.database.reader()).await?;
+        let now = self.clock.now_ms();
+        let row = |(consumer, owed, oldest_at_ms): (String, u64, i64)| OwedByConsumer {
+            consumer,
+            owed,
+            oldest_ms: now.saturating_sub(oldest_at_ms).max(0),
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// What the bus looks like to this service now.
+    pub async fn bus_state(&self) -> BusState {
+        self.bus.state().await
+    }
+
+    /// Events that wait because the broker takes no message of their size, at most a hundred.
+    pub async fn too_large(&self, message_bytes_max: u64) -> Result<Vec<TooLargeEvent>, DbErr> {
+        too_large::list(self.database.reader(), message_bytes_max).await
+    }
+}
+
+/// Waits until something changes that may change; for ever where it cannot.
+async fn changed<T>(watched: &mut Option<watch::Receiver<T>>) {
+    if let Some(watched) = watched
+        && watched.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }

@@ -2,21 +2,24 @@
 //!
 //! Woken by a commit, it looks only at rows after the last one it saw, and in the embedded form writes nothing, because
 //! most of those rows are settled within milliseconds. Once a second it looks at everything unpublished.
+//!
+//! On PostgreSQL the rows of a batch stay locked until they are marked, so that no replica publishes them meanwhile. A
+//! relay that dies lets go of them at once; from one that stands still PostgreSQL takes them after [`LOCKS_MAX`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 use tocsin_proto::catalogue::{Service, kind_named};
-use tokio::sync::watch;
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::store::{self, OwedEvent};
-use super::{Outbox, lane_from_number};
-use crate::bus::{Claim, Envelope, Publication};
+use super::{Outbox, changed, lane_from_number};
+use crate::bus::{Claim, Envelope, Placement, Publication};
 use crate::clock::from_ms;
+use crate::fail_points;
 use crate::lifecycle::Shutdown;
 
 /// Rows in one batch.
@@ -25,6 +28,8 @@ const BATCH: u64 = 256;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after an error doubles up to this.
 const ERROR_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long PostgreSQL waits for the next statement of a relay that holds rows: longer than the broker may take to answer.
+const LOCKS_MAX: Duration = Duration::from_secs(8);
 /// How long the last look at the drain may take.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
@@ -58,22 +63,12 @@ pub(super) async fn run(outbox: &Outbox, shutdown: &Shutdown) {
         everything = tokio::select! {
             () = shutdown.draining() => break,
             () = outbox.committed.notified() => false,
-            () = has_room(&mut room) => true,
+            () = changed(&mut room) => true,
             _ = timer.tick() => true,
         };
     }
     // What was committed while draining still leaves if the broker takes it; otherwise it leaves at the next start.
     let _ = tokio::time::timeout(LAST_LOOK, all(outbox, &mut seen)).await;
-}
-
-/// Waits until a queue that refused something has room again.
-async fn has_room(room: &mut Option<watch::Receiver<u64>>) {
-    if let Some(room) = room
-        && room.changed().await.is_ok()
-    {
-        return;
-    }
-    std::future::pending::<()>().await;
 }
 
 /// Looks at rows after the last one seen. Where numbers may appear out of order, or marks are needed so that replicas
@@ -96,47 +91,86 @@ async fn new(outbox: &Outbox, seen: &mut Seen) -> Result<(), DbErr> {
 /// Publishes everything unpublished, batch by batch, and marks it.
 async fn all(outbox: &Outbox, seen: &mut Seen) -> Result<(), DbErr> {
     let mut full = Vec::new();
-    loop {
-        let locking = outbox.database.backend() == DbBackend::Postgres;
-        let (rows, transaction) = if locking {
-            let transaction = outbox.database.begin().await?;
-            (store::unpublished(&transaction, 0, &full, BATCH).await?, Some(transaction))
-        } else {
-            (store::unpublished(outbox.database.reader(), 0, &full, BATCH).await?, None)
-        };
-        let count = rows.len() as u64;
-        seen.seq = rows.iter().map(|row| row.seq).fold(seen.seq, i64::max);
-        let pairs: HashMap<i64, (String, i16)> =
-            rows.iter().map(|row| (row.seq, (row.consumer.clone(), row.lane))).collect();
-        let outcomes = publish(outbox, rows).await;
-        let mut published = Vec::with_capacity(outcomes.len());
-        let before = full.len();
-        for (seq, claim) in outcomes {
-            match (claim, pairs.get(&seq)) {
-                (Some(claim), _) => published.push((seq, claim)),
-                (None, Some(pair)) if !full.contains(pair) => full.push(pair.clone()),
-                (None, _) => {}
-            }
+    while batch(outbox, seen, &mut full).await? {}
+    Ok(())
+}
+
+/// One batch. False when there is nothing more to do now. Pairs of consumer and lane that are refused are added to
+/// `full` and left out of the next batch, so that each turn gets somewhere.
+async fn batch(outbox: &Outbox, seen: &mut Seen, full: &mut Vec<(String, i16)>) -> Result<bool, DbErr> {
+    let transaction = match outbox.database.backend() {
+        DbBackend::Postgres => Some(begin_with_locks(outbox).await?),
+        _ => None,
+    };
+    let rows = match &transaction {
+        Some(transaction) => store::unpublished(transaction, 0, full, BATCH).await?,
+        None => store::unpublished(outbox.database.reader(), 0, full, BATCH).await?,
+    };
+    if rows.is_empty() {
+        return Ok(false);
+    }
+    let count = rows.len() as u64;
+    seen.seq = rows.iter().map(|row| row.seq).fold(seen.seq, i64::max);
+    let pairs: HashMap<i64, (String, i16)> =
+        rows.iter().map(|row| (row.seq, (row.consumer.clone(), row.lane))).collect();
+    let mut outcome = Outcome::default();
+    let before = full.len();
+    for (seq, placement) in publish(outbox, rows).await {
+        match (placement, pairs.get(&seq)) {
+            (Placement::Held(claim), _) => outcome.held.push((seq, claim)),
+            (Placement::TooLarge, _) => outcome.too_large.push(seq),
+            (Placement::Refused, Some(pair)) if !full.contains(pair) => full.push(pair.clone()),
+            (Placement::Refused, _) => {}
         }
-        let now_ms = outbox.clock.now_ms();
-        if let Some(transaction) = transaction {
-            store::mark_published(&transaction, &published, now_ms).await?;
-            crate::database::commit(transaction, "outbox.mark_published").await?;
-        } else {
-            store::mark_published(outbox.database.writer(), &published, now_ms).await?;
-        }
-        // Refused pairs are left out of the next batch, so each turn gets somewhere.
-        if count < BATCH && full.len() == before {
-            return Ok(());
-        }
-        if published.is_empty() && full.len() == before {
-            return Ok(());
-        }
+    }
+    fail_points::reach("bus.published");
+    let progress = outcome.is_some() || full.len() > before;
+    mark(outbox, transaction, &outcome).await?;
+    fail_points::reach("outbox.marked");
+    Ok(progress && (count >= BATCH || full.len() > before))
+}
+
+/// What has to be marked after one batch.
+#[derive(Debug, Default)]
+struct Outcome {
+    held: Vec<(i64, Claim)>,
+    too_large: Vec<i64>,
+}
+
+impl Outcome {
+    fn is_some(&self) -> bool {
+        !self.held.is_empty() || !self.too_large.is_empty()
     }
 }
 
-/// Hands rows to the broker, one publication for each event, and returns each row's claim.
-async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Option<Claim>)> {
+async fn begin_with_locks(outbox: &Outbox) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = outbox.database.begin().await?;
+    let limit = format!("SET LOCAL idle_in_transaction_session_timeout = {}", LOCKS_MAX.as_millis());
+    transaction.execute_unprepared(&limit).await?;
+    Ok(transaction)
+}
+
+/// As a relay that stands still between reading a batch and marking it.
+#[cfg(test)]
+pub(crate) async fn hold_batch(outbox: &Outbox) -> (DatabaseTransaction, usize) {
+    let transaction = begin_with_locks(outbox).await.unwrap();
+    let rows = store::unpublished(&transaction, 0, &[], BATCH).await.unwrap();
+    (transaction, rows.len())
+}
+
+async fn mark(outbox: &Outbox, transaction: Option<DatabaseTransaction>, outcome: &Outcome) -> Result<(), DbErr> {
+    let now_ms = outbox.clock.now_ms();
+    if let Some(transaction) = transaction {
+        store::mark_published(&transaction, &outcome.held, now_ms).await?;
+        store::mark_too_large(&transaction, &outcome.too_large, now_ms).await?;
+        return crate::database::commit(transaction, "outbox.mark_published").await;
+    }
+    store::mark_published(outbox.database.writer(), &outcome.held, now_ms).await?;
+    store::mark_too_large(outbox.database.writer(), &outcome.too_large, now_ms).await
+}
+
+/// Hands rows to the broker, one publication for each event, and returns what became of each row.
+async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Placement)> {
     let mut batch: Vec<Publication> = Vec::with_capacity(rows.len());
     let mut numbers: Vec<Vec<i64>> = Vec::with_capacity(rows.len());
     let mut places: HashMap<(Uuid, i64), usize> = HashMap::new();
@@ -144,7 +178,7 @@ async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Option<Clai
     for row in rows {
         let (seq, key) = (row.seq, (row.event_id, row.generation));
         let Ok(consumer) = row.consumer.parse::<Service>() else {
-            outcomes.push((seq, None));
+            outcomes.push((seq, Placement::Refused));
             continue;
         };
         let place = if let Some(place) = places.get(&key) {
@@ -152,7 +186,7 @@ async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Option<Clai
         } else {
             let Some(publication) = publication(row) else {
                 error!(service = %outbox.service, event_id = %key.0, "the outbox holds an event of a kind that this release does not know");
-                outcomes.push((seq, None));
+                outcomes.push((seq, Placement::Refused));
                 continue;
             };
             batch.push(publication);
@@ -165,9 +199,9 @@ async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Option<Clai
             numbers.push(seq);
         }
     }
-    let claims = if batch.is_empty() { Vec::new() } else { outbox.bus.publish(&batch).await };
-    for (numbers, claims) in numbers.into_iter().zip(claims) {
-        outcomes.extend(numbers.into_iter().zip(claims));
+    let placements = if batch.is_empty() { Vec::new() } else { outbox.bus.publish(&batch).await };
+    for (numbers, placements) in numbers.into_iter().zip(placements) {
+        outcomes.extend(numbers.into_iter().zip(placements));
     }
     outcomes
 }

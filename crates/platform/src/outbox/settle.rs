@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Outbox, store};
 use crate::bus::{Settlement, Settlements};
 use crate::clock::from_ms;
+use crate::fail_points;
 use crate::lifecycle::Shutdown;
 
 /// Settlements in one transaction.
@@ -49,7 +50,9 @@ pub(super) async fn run(outbox: &Outbox, mut settlements: Settlements, shutdown:
             return shutdown.draining().await;
         }
         last_write = Some(Instant::now());
+        fail_points::reach("outbox.settlements_arrived");
         write(outbox, &batch).await;
+        fail_points::reach("outbox.settlements_written");
         settlements.done(&batch);
     }
 }

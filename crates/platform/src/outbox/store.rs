@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict, Order, Query, SelectStatement};
 use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Statement,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    Statement,
 };
 use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::{Lane, Service, produced_by};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use super::OutgoingEvent;
 use super::entity::{event, owed};
-use super::lane_number;
+use super::{lane_number, postgres};
 use crate::bus::{Claim, Settlement};
 use crate::clock::to_ms;
 use crate::database::Database;
@@ -127,6 +128,9 @@ pub(super) async fn mark_published<C: ConnectionTrait>(
     now_ms: i64,
 ) -> Result<(), DbErr> {
     let Some((_, first)) = published.first() else { return Ok(()) };
+    if connection.get_database_backend() == DbBackend::Postgres {
+        return postgres::mark_published(connection, published, first.epoch, now_ms).await;
+    }
     let numbers = published.iter().map(|(seq, _)| *seq);
     let mut update = owed::Entity::update_many()
         .col_expr(owed::Column::PublishedAtMs, Expr::value(now_ms))
@@ -145,6 +149,26 @@ pub(super) async fn mark_published<C: ConnectionTrait>(
     update.filter(owed::Column::Seq.is_in(numbers)).exec(connection).await.map(|_| ())
 }
 
+/// Marks rows that the broker does not take because of their size: with no place in any stream, so that the review has
+/// them tried again, and does not keep others waiting meanwhile.
+pub(super) async fn mark_too_large<C: ConnectionTrait>(
+    connection: &C,
+    numbers: &[i64],
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    owed::Entity::update_many()
+        .col_expr(owed::Column::PublishedAtMs, Expr::value(now_ms))
+        .col_expr(owed::Column::BrokerEpoch, Expr::value(None::<i64>))
+        .col_expr(owed::Column::BrokerSequence, Expr::value(None::<i64>))
+        .filter(owed::Column::Seq.is_in(numbers.iter().copied()))
+        .exec(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Deletes what consumers have settled, one statement for each consumer. Returns how many rows went.
 pub(super) async fn settle<C: ConnectionTrait>(connection: &C, settlements: &[Settlement]) -> Result<u64, DbErr> {
     let mut deleted = 0;
@@ -152,6 +176,10 @@ pub(super) async fn settle<C: ConnectionTrait>(connection: &C, settlements: &[Se
         let mine = settlements.iter().filter(|settlement| settlement.consumer == consumer);
         let events: Vec<Uuid> = mine.map(|settlement| settlement.event_id.as_uuid()).collect();
         if events.is_empty() {
+            continue;
+        }
+        if connection.get_database_backend() == DbBackend::Postgres {
+            deleted += postgres::settle(connection, consumer.as_str(), &events).await?;
             continue;
         }
         let delete = owed::Entity::delete_many()
@@ -179,6 +207,18 @@ pub(super) async fn lag<C: ConnectionTrait>(connection: &C) -> Result<(u64, Opti
     let Some(row) = row else { return Ok((0, None)) };
     let owed: i64 = row.try_get("", "owed")?;
     Ok((u64::try_from(owed).unwrap_or(0), row.try_get("", "oldest")?))
+}
+
+/// The same by consumer: its name, how many rows, and when the oldest was recorded.
+pub(super) async fn lag_by_consumer<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, u64, i64)>, DbErr> {
+    let sql = "SELECT consumer, COUNT(*) AS owed, MIN(recorded_at_ms) AS oldest FROM outbox_owed
+        GROUP BY consumer ORDER BY consumer";
+    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
+    let read = |row: sea_orm::QueryResult| {
+        let owed: i64 = row.try_get("", "owed")?;
+        Ok((row.try_get("", "consumer")?, u64::try_from(owed).unwrap_or(0), row.try_get("", "oldest")?))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Owes every event since then to all its consumers again.

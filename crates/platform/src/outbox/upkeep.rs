@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::{Lane, Service, produced_by};
 use tracing::{info, warn};
 
 use super::entity::{event, owed};
-use super::{Outbox, OutboxLag, lane_from_number, lane_number, settle, store};
+use super::{Outbox, OutboxLag, changed, lane_from_number, lane_number, settle, store};
 use crate::bus::Claims;
 use crate::clock::from_ms;
 use crate::lifecycle::Shutdown;
@@ -73,12 +73,14 @@ async fn clean(outbox: &Outbox) -> Result<(), DbErr> {
 
 /// Has published again what the broker no longer has a claim to.
 pub(super) async fn review(outbox: &Outbox, shutdown: &Shutdown) {
+    let mut renewed = outbox.bus.renewed();
     loop {
-        tokio::select! {
+        let is_renewed = tokio::select! {
             () = shutdown.draining() => return,
-            () = tokio::time::sleep(REVIEW_INTERVAL) => {}
-        }
-        match review_once(outbox).await {
+            () = changed(&mut renewed) => true,
+            () = tokio::time::sleep(REVIEW_INTERVAL) => false,
+        };
+        match review_once(outbox, is_renewed).await {
             Ok(0) => {}
             Ok(count) => {
                 info!(service = %outbox.service, count, "events that the broker no longer holds are published again");
@@ -107,8 +109,10 @@ struct Pair {
     lane: i16,
 }
 
-async fn review_once(outbox: &Outbox) -> Result<u64, DbErr> {
-    let old = outbox.clock.now_ms().saturating_sub(CLAIM_AGE_MS);
+/// `is_renewed`: the broker's stream is another one than before, so that claims on the old one need not grow old first.
+async fn review_once(outbox: &Outbox, is_renewed: bool) -> Result<u64, DbErr> {
+    let now_ms = outbox.clock.now_ms();
+    let old = if is_renewed { now_ms } else { now_ms.saturating_sub(CLAIM_AGE_MS) };
     let pairs = owed::Entity::find()
         .select_only()
         .column(owed::Column::Consumer)
@@ -121,37 +125,45 @@ async fn review_once(outbox: &Outbox) -> Result<u64, DbErr> {
     let mut unclaimed = 0;
     for pair in pairs {
         if let Ok(consumer) = pair.consumer.parse::<Service>() {
-            unclaimed += withdraw_void_claims(outbox, consumer, lane_from_number(pair.lane), old).await?;
+            unclaimed += withdraw_void_claims(outbox, consumer, lane_from_number(pair.lane)).await?;
         }
     }
     Ok(unclaimed)
 }
 
-/// Makes rows unpublished whose claim is void: not held, from another incarnation, acknowledged, or an hour old.
-async fn withdraw_void_claims(outbox: &Outbox, consumer: Service, lane: Lane, old: i64) -> Result<u64, DbErr> {
-    let claims = outbox.bus.claims(outbox.service, consumer, lane).await;
-    let very_old = outbox.clock.now_ms().saturating_sub(CLAIM_AGE_MAX_MS);
-    let aged = || owed::Column::PublishedAtMs.lte(very_old);
+/// Makes rows unpublished whose claim is void: from another incarnation, or not young any more and not held, acknowledged,
+/// or an hour old.
+async fn withdraw_void_claims(outbox: &Outbox, consumer: Service, lane: Lane) -> Result<u64, DbErr> {
+    let claims = outbox.bus.claims(consumer, lane).await;
+    let now_ms = outbox.clock.now_ms();
+    let not_young = || Condition::all().add(owed::Column::PublishedAtMs.lte(now_ms.saturating_sub(CLAIM_AGE_MS)));
     let void = match claims {
         Claims::Unknown => return Ok(0),
         // What this process holds in memory it holds for certain, however old.
-        Claims::These(events) if events.is_empty() => Condition::all(),
-        Claims::These(events) => {
-            Condition::all().add(owed::Column::EventId.is_not_in(events.iter().map(EventId::as_uuid)))
+        Claims::These(events) if events.is_empty() => not_young(),
+        Claims::These(events) => not_young().add(owed::Column::EventId.is_not_in(events.iter().map(EventId::as_uuid))),
+        Claims::Above { epoch, floor } => {
+            let lost = Condition::any()
+                .add(owed::Column::BrokerEpoch.is_null())
+                .add(owed::Column::BrokerSequence.lte(floor))
+                .add(owed::Column::PublishedAtMs.lte(now_ms.saturating_sub(CLAIM_AGE_MAX_MS)));
+            Condition::any().add(owed::Column::BrokerEpoch.ne(epoch)).add(not_young().add(lost))
         }
-        Claims::Above { epoch, floor } => Condition::any()
-            .add(owed::Column::BrokerEpoch.ne(epoch))
-            .add(owed::Column::BrokerEpoch.is_null())
-            .add(owed::Column::BrokerSequence.lte(floor))
-            .add(aged()),
     };
+    // Rows that another replica or a settlement has in hand are left to it: waiting for each other they could lock up.
+    let these = Query::select()
+        .column(owed::Column::Seq)
+        .from(owed::Entity)
+        .and_where(owed::Column::Consumer.eq(consumer.as_str()))
+        .and_where(owed::Column::Lane.eq(lane_number(lane)))
+        .and_where(owed::Column::PublishedAtMs.is_not_null())
+        .cond_where(void)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .to_owned();
     let withdrawn = owed::Entity::update_many()
         .col_expr(owed::Column::PublishedAtMs, Expr::value(None::<i64>))
         .col_expr(owed::Column::Generation, Expr::col(owed::Column::Generation).add(1))
-        .filter(owed::Column::Consumer.eq(consumer.as_str()))
-        .filter(owed::Column::Lane.eq(lane_number(lane)))
-        .filter(owed::Column::PublishedAtMs.lte(old))
-        .filter(void)
+        .filter(owed::Column::Seq.in_subquery(these))
         .exec(outbox.database.writer())
         .await?;
     Ok(withdrawn.rows_affected)
@@ -196,6 +208,7 @@ pub(crate) async fn trim_once(outbox: &Outbox) -> Result<u64, DbErr> {
         )
         .and_where(Expr::exists(still_owed).not())
         .limit(TRIM_BATCH)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .to_owned();
     let delete =
         Query::delete().from_table(event::Entity).and_where(event::Column::EventId.in_subquery(old)).to_owned();

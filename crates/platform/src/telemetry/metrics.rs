@@ -26,6 +26,8 @@ pub struct Metrics {
     pub outbox_oldest_seconds: IntGaugeVec,
     /// Dead letters in custody: label `service`.
     pub dead_letters: IntGaugeVec,
+    /// Deliveries that the broker will not make again: label `service`.
+    pub bus_advisories: IntCounterVec,
     /// The age of the oldest P1 case that no person has answered, in seconds; 0 when there is none.
     pub oldest_unacknowledged_p1_seconds: IntGauge,
     /// Notices whose due time has passed.
@@ -67,6 +69,13 @@ impl Metrics {
                 &["service"],
             )?,
             dead_letters: gauges(&registry, "tocsin_dead_letters", "Dead letters in custody", &["service"])?,
+            bus_advisories: {
+                let options =
+                    Opts::new("tocsin_bus_advisories_total", "Deliveries that the broker will not make again");
+                let counters = IntCounterVec::new(options, &["service"])?;
+                registry.register(Box::new(counters.clone()))?;
+                counters
+            },
             oldest_unacknowledged_p1_seconds: gauge(
                 &registry,
                 "tocsin_oldest_unacknowledged_p1_seconds",

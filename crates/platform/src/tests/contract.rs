@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use tocsin_proto::catalogue::Lane;
 
 use super::world::{Form, LIMIT, Step, World};
-use crate::consume::dead_letters::{self, Page};
+use crate::consume::dead_letters::{self, Page, Which};
 use crate::testing::wait_until;
 
 /// Longer than two reviews of the broker's claims.
@@ -112,7 +112,8 @@ async fn a_fifth_fault_is_custody_until_redriven(form: Form) {
     // The first redrive fails again (the sixth fault) and stays in custody, the second runs.
     let redrive = async || {
         let transaction = world.triage.begin().await.unwrap();
-        assert!(dead_letters::redrive(&transaction, event.id, world.clock.now_ms()).await.unwrap());
+        let which = Which::Event(event.id);
+        assert_eq!(dead_letters::redrive(&transaction, which, world.clock.now_ms()).await.unwrap(), 1);
         transaction.commit().await.unwrap();
     };
     redrive().await;

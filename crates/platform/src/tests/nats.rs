@@ -1,18 +1,13 @@
 //! What only a real server can do: be away at the start, come back empty, lose a consumer.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use tocsin_proto::catalogue::{Lane, Service};
 
 use super::world::{Form, LIMIT, World};
 use crate::bus::{Bus, NatsSettings};
 use crate::testing::{NatsServer, TestDatabase, wait_until};
-
-fn server(world: &mut World) -> &mut NatsServer {
-    match &mut world.form {
-        Form::Nats(server) => server,
-        _ => unreachable!("the other form"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_start_before_the_broker() {
@@ -23,7 +18,7 @@ async fn services_start_before_the_broker() {
     let bus = world.form.bus(Service::Intake).await;
     assert!(!bus.ready().await);
     assert_eq!(world.published().await, 0);
-    server(&mut world).start_again();
+    world.server().start_again();
     world.settled(5).await;
     wait_until("the bus is ready", LIMIT, async || bus.ready().await).await;
     consumer.stop().await;
@@ -40,7 +35,7 @@ async fn a_broker_that_comes_back_empty_loses_nothing() {
     consumer.kill().await;
     world.commit_many(&outbox, Lane::Urgent, 5).await;
     wait_until("all are published", LIMIT, async || world.published().await == 5).await;
-    let server = server(&mut world);
+    let server = world.server();
     server.stop();
     server.wipe();
     server.start_again();
@@ -59,10 +54,7 @@ async fn a_consumer_that_was_deleted_is_created_again() {
     let (outbox, relay) = world.relay().await;
     world.commit_many(&outbox, Lane::Urgent, 2).await;
     world.settled(2).await;
-    let Form::Nats(server) = &world.form else { unreachable!("the other form") };
-    let client = async_nats::connect(server.url()).await.unwrap();
-    let context = async_nats::jetstream::new(client);
-    let stream = context.get_stream("TOCSIN_INTAKE").await.unwrap();
+    let stream = world.stranger().await.get_stream("TOCSIN_INTAKE").await.unwrap();
     stream.delete_consumer("triage-on-intake-urgent").await.unwrap();
     world.commit_many(&outbox, Lane::Urgent, 2).await;
     world.settled(4).await;
@@ -87,6 +79,112 @@ async fn replicas_share_the_work_on_postgres() {
     for running in consumers.into_iter().chain([relay, second_relay]) {
         running.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_killed_and_wiped_delays_by_seconds() {
+    let mut world = World::new(Form::nats()).await;
+    let consumer = world.consumer().await;
+    let (outbox, relay) = world.relay().await;
+    world.commit_many(&outbox, Lane::Urgent, 2).await;
+    world.settled(2).await;
+    // Owed and held by the broker only, because nobody takes it before the broker dies.
+    consumer.stop().await;
+    world.commit_many(&outbox, Lane::Urgent, 3).await;
+    wait_until("they are published", LIMIT, async || world.published().await == 3).await;
+    let consumer = {
+        let server = world.server();
+        server.stop();
+        server.wipe();
+        let consumer = world.consumer().await;
+        world.server().start_again();
+        consumer
+    };
+    let back = std::time::Instant::now();
+    world.settled(5).await;
+    let delay = back.elapsed();
+    println!("owed events were handled {delay:?} after a wiped broker was back");
+    assert!(delay < Duration::from_secs(15), "{delay:?}");
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_that_run_on_find_a_wiped_broker_by_themselves() {
+    let mut world = World::new(Form::nats()).await;
+    let consumer = world.consumer().await;
+    let (outbox, relay) = world.relay().await;
+    world.commit_many(&outbox, Lane::Urgent, 2).await;
+    world.settled(2).await;
+    world.server().stop();
+    world.server().wipe();
+    world.commit_many(&outbox, Lane::Urgent, 2).await;
+    world.server().start_again();
+    let back = std::time::Instant::now();
+    world.settled(4).await;
+    println!("consumers that ran on took events {:?} after a wiped broker was back", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(15), "{:?}", back.elapsed());
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_deleted_delays_by_seconds() {
+    let world = World::new(Form::nats()).await;
+    let consumer = world.consumer().await;
+    let (outbox, relay) = world.relay().await;
+    world.commit_many(&outbox, Lane::Urgent, 2).await;
+    world.settled(2).await;
+    consumer.stop().await;
+    world.commit_many(&outbox, Lane::Urgent, 3).await;
+    wait_until("they are published", LIMIT, async || world.published().await == 3).await;
+    // The clients stay connected and are told nothing.
+    world.form.wipe().await;
+    let consumer = world.consumer().await;
+    let deleted = std::time::Instant::now();
+    world.settled(5).await;
+    let delay = deleted.elapsed();
+    println!("owed events were handled {delay:?} after the stream was deleted");
+    assert!(delay < Duration::from_secs(15), "{delay:?}");
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_are_too_large_wait_and_let_others_pass() {
+    let mut server = NatsServer::prepare();
+    server.configure("max_payload: 4096");
+    let mut world = World::new(Form::Nats(server)).await;
+    world.server().start_again();
+    let consumer = world.consumer().await;
+    let (outbox, relay) = world.relay().await;
+    let large = |version| {
+        let mut event = world.event(Lane::Urgent, "large", version);
+        event.payload = vec![7; 5_000];
+        event
+    };
+    // More than one batch of the relay, in front of the others.
+    let mut events: Vec<_> = (1..=300).map(large).collect();
+    let first = events.iter().map(|event| event.id).min().unwrap();
+    events.extend((1..=5).map(|version| world.event(Lane::Urgent, "small", version)));
+    world.commit(&outbox, &events).await;
+    wait_until("the small ones are taken", LIMIT, async || world.effects().await == 5).await;
+    wait_until("the large ones are owed", LIMIT, async || world.owed().await == 300).await;
+    let limit = outbox.bus_state().await.message_bytes_max.unwrap();
+    assert_eq!(limit, 4096);
+    let waiting = outbox.too_large(limit).await.unwrap();
+    assert_eq!(waiting.len(), 100, "as many as a list holds");
+    assert_eq!((waiting[0].event_id, waiting[0].kind.as_str()), (first, "report.received"));
+    assert!((5_300..6_000).contains(&waiting[0].bytes), "{:?}", waiting[0]);
+    assert_eq!(outbox.too_large(waiting[0].bytes).await.unwrap(), []);
+
+    world.server().configure("max_payload: 65536");
+    world.server().stop();
+    world.server().start_again();
+    world.clock.advance(TimeDelta::seconds(11));
+    world.settled(305).await;
+    consumer.stop().await;
+    relay.stop().await;
 }
 
 #[tokio::test]

@@ -107,6 +107,9 @@ pub(super) enum Step {
     Panic,
 }
 
+/// An event with this aggregate always fails.
+pub(super) const BAD: &str = "bad";
+
 /// Writes an effect for each event it takes.
 #[derive(Default)]
 pub(super) struct Recorder {
@@ -133,6 +136,9 @@ impl Consume for Recorder {
             tokio::time::sleep(slow).await;
         }
         // The effect was written before it fails, so that a missing rollback would show.
+        if event.aggregate == BAD {
+            return Err(ConsumeError::Fault("a bad one".to_owned()));
+        }
         let step = self.script.lock().unwrap().pop_front().unwrap_or(Step::Take);
         match step {
             Step::Take => Ok(()),
@@ -159,6 +165,11 @@ impl Running {
         let mut tasks = JoinSet::new();
         tasks.spawn(task(shutdown));
         Self { handle, tasks }
+    }
+
+    /// Runs a relay.
+    pub(super) fn relay(outbox: Outbox) -> Self {
+        Self::start(|shutdown| async move { outbox.run_relay(shutdown).await.unwrap() })
     }
 
     pub(super) async fn stop(mut self) {
@@ -205,11 +216,24 @@ impl World {
         Outbox::new(Service::Intake, self.intake.clone(), bus, self.clock.clone())
     }
 
+    /// The real server, where the world stands on one.
+    pub(super) fn server(&mut self) -> &mut NatsServer {
+        match &mut self.form {
+            Form::Nats(server) => server,
+            _ => unreachable!("the other form"),
+        }
+    }
+
+    /// The server's streams and consumers as a stranger reaches them.
+    pub(super) async fn stranger(&self) -> async_nats::jetstream::Context {
+        let Form::Nats(server) = &self.form else { unreachable!("the other form") };
+        async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap())
+    }
+
     /// Starts the relay of intake.
     pub(super) async fn relay(&self) -> (Outbox, Running) {
         let outbox = self.outbox().await;
-        let relay = outbox.clone();
-        let running = Running::start(|shutdown| async move { relay.run_relay(shutdown).await.unwrap() });
+        let running = Running::relay(outbox.clone());
         (outbox, running)
     }
 
@@ -266,7 +290,7 @@ impl World {
     }
 
     pub(super) async fn generations(&self) -> i64 {
-        Self::number(&self.intake, "SELECT COALESCE(SUM(generation), 0) FROM outbox_owed").await
+        Self::number(&self.intake, "SELECT CAST(COALESCE(SUM(generation), 0) AS BIGINT) FROM outbox_owed").await
     }
 
     /// Waits until nothing is owed, and checks that each event had its effect exactly once.

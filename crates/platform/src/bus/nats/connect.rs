@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::{Auth, AuthError, ConnectOptions, Event};
 use nkeys::{KeyPair, KeyPairType};
 use tocsin_proto::catalogue::Service;
+use tokio::sync::watch;
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -22,8 +23,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts the client. It returns before the server has answered.
-pub(super) async fn connect(settings: &NatsSettings, service: Service) -> Result<async_nats::Client, BusError> {
+///
+/// `connected` counts the connections, because a broker that comes back may have lost everything.
+pub(super) async fn connect(
+    settings: &NatsSettings,
+    service: Service,
+    connected: watch::Sender<u64>,
+) -> Result<async_nats::Client, BusError> {
     check(settings)?;
+    let connected = Arc::new(connected);
     let options = with_key(settings)?
         .name(format!("tocsin {service}"))
         .custom_inbox_prefix(names::inbox(service))
@@ -35,7 +43,15 @@ pub(super) async fn connect(settings: &NatsSettings, service: Service) -> Result
             let milliseconds = 50u64.saturating_mul(u64::try_from(attempts).unwrap_or(u64::MAX));
             Duration::from_millis(milliseconds).min(RECONNECT_DELAY_MAX)
         })
-        .event_callback(move |event| async move { report(service, &event) });
+        .event_callback(move |event| {
+            let connected = Arc::clone(&connected);
+            async move {
+                report(service, &event);
+                if matches!(event, Event::Connected) {
+                    connected.send_modify(|count| *count = count.wrapping_add(1));
+                }
+            }
+        });
     let options = authenticate(options, settings)?;
     let options = secure(options, settings)?;
     let addresses: Vec<&str> = settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();

@@ -2,6 +2,8 @@
 
 use tocsin_proto::catalogue::{Lane, Service};
 
+use super::super::advisory::AdvisoryKind;
+
 /// The stream of a producing service, for instance `TOCSIN_INTAKE`.
 pub(super) fn stream(producer: Service) -> String {
     format!("TOCSIN_{}", producer.as_str().to_ascii_uppercase())
@@ -20,4 +22,13 @@ pub(super) fn settle(producer: Service) -> String {
 /// Where answers to a service's questions arrive: a prefix of its own, so that no service can read another's.
 pub(super) fn inbox(service: Service) -> String {
     format!("_INBOX_TOCSIN_{}", service.as_str().to_ascii_uppercase())
+}
+
+/// What the broker says about one of our consumers: that it gave up on a delivery, or that somebody ended one for good.
+pub(super) fn advisory(kind: AdvisoryKind, stream: &str, consumer: &str) -> String {
+    let kind = match kind {
+        AdvisoryKind::MaxDeliveries => "MAX_DELIVERIES",
+        AdvisoryKind::Terminated => "MSG_TERMINATED",
+    };
+    format!("$JS.EVENT.ADVISORY.CONSUMER.{kind}.{stream}.{consumer}")
 }
