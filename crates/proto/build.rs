@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "dispatch/v1/dispatch",
         "notification/v1/notification",
         "event/v1/event",
+        "operations/v1/operations",
     ]
     .iter()
     .map(|name| root.join(format!("tocsin/{name}.proto")))

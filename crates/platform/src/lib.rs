@@ -23,6 +23,7 @@ pub mod grpc;
 pub mod http;
 pub mod seal;
 
+pub mod operations;
 pub mod service;
 pub mod tls;
 pub mod waiting;

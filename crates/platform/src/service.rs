@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tocsin_proto::catalogue::Service;
+use tocsin_proto::operations::v1::operations_service_server::OperationsServiceServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -22,6 +23,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::grpc::{self, GrpcError};
 use crate::http::{self, Check};
 use crate::lifecycle::{LifecycleError, Shutdown, Tasks};
+use crate::operations::OperationsDoor;
 use crate::outbox::Outbox;
 use crate::seal::SealError;
 
@@ -166,6 +168,14 @@ impl Foundation {
         let tls = self.settings.services.of(service).tls.clone();
         let addresses = (self.grpc.local_addr().ok(), self.http.local_addr().ok());
         let readiness = self.readiness();
+        let operations = OperationsDoor {
+            service,
+            database: self.database.clone(),
+            outbox: self.outbox.clone(),
+            clock: self.clock.clone(),
+            credentials: self.credentials.clone(),
+        };
+        let services = doors.routes.add_service(OperationsServiceServer::new(operations));
         tasks.spawn(format!("{service} relay"), self.outbox.clone().run_relay(shutdown.clone()));
         let consumer = Consumer::new(service, self.database.clone(), self.bus, self.clock, self.outbox, doors.consume);
         tasks.spawn(format!("{service} consumer"), consumer.run(shutdown.clone()));
@@ -176,7 +186,7 @@ impl Foundation {
         });
         let grpc_shutdown = shutdown.clone();
         tasks.spawn(format!("{service} grpc"), async move {
-            grpc::server(self.grpc, doors.routes, &[service.as_str()], tls.as_ref(), grpc_shutdown).await
+            grpc::server(self.grpc, services, &[service.as_str()], tls.as_ref(), grpc_shutdown).await
         });
         if let (Some(grpc), Some(http)) = addresses {
             info!(service = service.as_str(), address = %grpc, "the gRPC door is open");

@@ -29,6 +29,7 @@ generated! {
     dispatch: missing_docs, clippy::pedantic, clippy::allow_attributes;
     notification: missing_docs, clippy::pedantic, clippy::allow_attributes;
     event: missing_docs, clippy::pedantic;
+    operations: missing_docs, clippy::pedantic, clippy::allow_attributes;
 }
 
 /// Every proto as a `FileDescriptorSet`, for reflection.

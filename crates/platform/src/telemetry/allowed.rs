@@ -7,6 +7,7 @@ use tracing::field::{Field, Visit};
 
 /// Every field that a log line or a span may carry; sorted. Ids, codes and numbers only.
 pub const ALLOWED_FIELDS: &[&str] = &[
+    "actor_id",
     "address",
     "alert_id",
     "attempt",

@@ -13,7 +13,7 @@ const TOP: Groups = &[
     ("See it", &["demo"]),
     ("Run it", &["up", "serve", "migrate", "doctor", "backup", "restore", "certs", "secrets", "config", "completions"]),
     ("Use it", &["report", "case", "alert"]),
-    ("Administer it", &["org", "staff", "key"]),
+    ("Administer it", &["org", "staff", "key", "bus"]),
 ];
 
 const CASE: Groups = &[

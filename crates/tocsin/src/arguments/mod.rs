@@ -1,6 +1,7 @@
 //! The command line: every command, its options and its help.
 
 pub(crate) mod alert;
+pub(crate) mod bus;
 pub(crate) mod case;
 pub(crate) mod certs;
 mod groups;
@@ -159,6 +160,8 @@ pub(crate) enum Command {
     Staff(network::Staff),
     /// Keys of people and programs.
     Key(key::Key),
+    /// The bus between services: what is owed, what could not be taken, and having it run again.
+    Bus(bus::Bus),
 }
 
 /// `tocsin demo`

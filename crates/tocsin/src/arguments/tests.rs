@@ -68,6 +68,14 @@ fn every_command_that_is_asked_for_is_read() {
         "staff import file.json",
         "key issue --actor a --name n --role coordinator --role verifier --organisation o --country XA --expires-in 90d",
         "key revoke id",
+        "bus status",
+        "bus status --service triage --json",
+        "bus dead-letters --service triage",
+        "bus redrive --dead-letter id",
+        "bus redrive --kind report.received --service triage",
+        "bus redrive --all",
+        "bus redrive --since 2026-07-05T12:00:00+00:00 --service intake",
+        "bus advisories",
         "key list --triage http://127.0.0.1:1 --key-file k --authority f --json",
     ] {
         assert!(read(words).is_ok(), "{words}: {}", read(words).unwrap_err());
@@ -155,6 +163,7 @@ fn the_help_at_the_top_shows_everything_in_groups() {
       org          Organisations and their contacts
       staff        The contacts of the people who do the work: the duty roster
       key          Keys of people and programs
+      bus          The bus between services: what is owed, what could not be taken, and having it run again
 
     Options:
           --config <FILE>    The settings file; `tocsin config default` prints one with every setting

@@ -2,6 +2,7 @@
 
 mod address;
 mod alert;
+mod bus;
 mod case;
 mod coverage;
 mod import;
@@ -63,6 +64,7 @@ pub(crate) async fn run(common: Common, command: Command) -> Result<(), Failed> 
         Command::Org(organisation) => import::organisations(&client, organisation.command).await,
         Command::Staff(staff) => import::staff(&client, staff.command).await,
         Command::Key(key) => key::run(&client, key.command).await,
+        Command::Bus(bus) => bus::run(&client, bus.command).await,
         _ => Err(Failed::usage("this command is not asked of running services")),
     }
 }
@@ -89,10 +91,10 @@ impl Client {
         grpc::connect_with(&url, tls).map_err(|error| Failed::usage(with_causes(&error)))
     }
 
-    /// The message as a request, with the key. A reporter's verbs carry none: intake asks for the receipt only.
-    fn request<M>(&self, service: Service, message: M) -> Result<Request<M>, Failed> {
+    /// The message as a request, with the key unless it is a reporter's: for those intake asks for the receipt only.
+    fn request<M>(&self, with_key: bool, message: M) -> Result<Request<M>, Failed> {
         let mut request = Request::new(message);
-        if service != Service::Intake {
+        if with_key {
             let key = secret::key(self.common.key_file.as_deref())?;
             let bearer = MetadataValue::try_from(format!("Bearer {}", key.as_str()))
                 .map_err(|_| Failed::usage("the key holds characters that no key has; check the file or TOCSIN_KEY"))?;
@@ -101,7 +103,7 @@ impl Client {
         Ok(request)
     }
 
-    /// Asks a verb, and again when the service is away and that does no harm.
+    /// Asks a verb, and again when the service is away and that does no harm. Intake is asked without the key.
     async fn call<M: Clone, R>(
         &self,
         service: Service,
@@ -109,10 +111,32 @@ impl Client {
         message: M,
         verb: impl AsyncFn(Channel, Request<M>) -> Result<Response<R>, Status>,
     ) -> Result<R, Failed> {
+        self.ask(service, service != Service::Intake, repeat, message, verb).await
+    }
+
+    /// The same with the key, whichever service it is: for the verbs of operators.
+    async fn call_with_key<M: Clone, R>(
+        &self,
+        service: Service,
+        repeat: Repeat,
+        message: M,
+        verb: impl AsyncFn(Channel, Request<M>) -> Result<Response<R>, Status>,
+    ) -> Result<R, Failed> {
+        self.ask(service, true, repeat, message, verb).await
+    }
+
+    async fn ask<M: Clone, R>(
+        &self,
+        service: Service,
+        with_key: bool,
+        repeat: Repeat,
+        message: M,
+        verb: impl AsyncFn(Channel, Request<M>) -> Result<Response<R>, Status>,
+    ) -> Result<R, Failed> {
         let channel = self.channel(service)?;
         let mut pauses = PAUSES.iter();
         loop {
-            let status = match verb(channel.clone(), self.request(service, message.clone())?).await {
+            let status = match verb(channel.clone(), self.request(with_key, message.clone())?).await {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => status,
             };

@@ -69,7 +69,7 @@ impl Follower<'_> {
     async fn open(&self) -> Result<Streaming<WatchAlertsResponse>, Result<Status, Failed>> {
         let channel = self.client.channel(Service::Dispatch).map_err(Err)?;
         let message = WatchAlertsRequest { cursor: self.cursor.clone() };
-        let request = self.client.request(Service::Dispatch, message).map_err(Err)?;
+        let request = self.client.request(true, message).map_err(Err)?;
         let mut service = AlertServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
         service.watch_alerts(request).await.map(tonic::Response::into_inner).map_err(Ok)
     }

@@ -1,6 +1,7 @@
 //! Pages and tables for people, made of the services' answers: pure, so that a test can hold their form.
 
 pub(super) mod alert;
+pub(super) mod bus;
 pub(super) mod case;
 pub(super) mod report;
 pub(super) mod verdict;

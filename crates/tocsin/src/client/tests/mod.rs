@@ -1,4 +1,5 @@
 //! The client's tests.
 
+mod bus;
 mod forms;
 mod server;
