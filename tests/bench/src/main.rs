@@ -2,6 +2,7 @@
 //! machine and hour to hour; the ratios are what counts.
 
 mod bell;
+mod bus;
 mod floor;
 mod peer;
 mod report;
@@ -36,6 +37,8 @@ enum Scenario {
     S6,
     /// 2,760 notices of one alert, and memory.
     D,
+    /// Events through outbox, `JetStream`, inbox and settlement.
+    Bus,
 }
 
 #[tokio::main]
@@ -49,6 +52,7 @@ async fn main() -> Result<()> {
             Scenario::S3 => scenario::accepts::run(arguments.rounds).await?,
             Scenario::S6 => scenario::mails::run(arguments.rounds).await?,
             Scenario::D => scenario::open_network::run(arguments.rounds).await?,
+            Scenario::Bus => scenario::bus::run(arguments.rounds).await?,
         };
         rows.extend(measured);
     }

@@ -58,6 +58,18 @@ impl PostgresServer {
         created.unwrap_or_else(|error| panic!("PostgreSQL made no cluster: {error}"))
     }
 
+    /// A running server of one's own that syncs every commit, as in earnest, for whoever measures.
+    ///
+    /// # Panics
+    /// When the programs are missing or do not start.
+    pub async fn durable() -> Self {
+        let mut server = Self::prepare().await;
+        // What is said last counts.
+        server.command.extend(["-c", "fsync=on", "-c", "shared_buffers=256MB"].map(str::to_owned));
+        server.start_again();
+        server
+    }
+
     /// Starts the server on the same port and data, and waits until it listens.
     ///
     /// # Panics
