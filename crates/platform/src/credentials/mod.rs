@@ -8,6 +8,7 @@ mod entity;
 mod key;
 mod migration;
 mod store;
+mod turn;
 
 use std::fmt;
 use std::sync::Arc;
@@ -118,11 +119,18 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// Opens the store (the file `keys.sqlite` beside the services' own, or the schema `keys`) and brings its table up
-    /// to date.
+    /// to date; with a role that may only read there, waits until triage has done so.
     pub async fn open(settings: &DatabaseSettings, clock: Clock) -> Result<Self, DatabaseError> {
         let database = Database::open_named(&store::settings(settings), "keys").await?;
-        database.migrate::<migration::Migrator>().await?;
+        if !turn::migrate(&database).await? {
+            turn::wait(&database).await?;
+        }
         Ok(Self { inner: Arc::new(Inner { database, clock, cache: Cache::default() }) })
+    }
+
+    /// Brings the table up to date without waiting; `false` when this role may only read.
+    pub async fn migrate(settings: &DatabaseSettings) -> Result<bool, DatabaseError> {
+        turn::migrate(&Database::open_named(&store::settings(settings), "keys").await?).await
     }
 
     /// The database of the store, for copies and readiness checks.

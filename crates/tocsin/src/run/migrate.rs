@@ -1,6 +1,5 @@
 //! `tocsin migrate`: brings databases to the form that this version needs, before any service starts.
 
-use tocsin_platform::clock::Clock;
 use tocsin_platform::config::Settings;
 use tocsin_platform::credentials::Credentials;
 use tocsin_platform::database::{Database, DatabaseError};
@@ -11,8 +10,8 @@ use crate::exit::Failed;
 /// Migrates these services' databases and the store of keys; all four if none is named.
 pub(crate) async fn run(services: &[Service], settings: Settings) -> Result<(), Failed> {
     let services = if services.is_empty() { &Service::ALL[..] } else { services };
-    Credentials::open(&settings.database, Clock::system()).await.map_err(failed("keys"))?;
-    eprintln!("keys: ready");
+    let migrated = Credentials::migrate(&settings.database).await.map_err(failed("keys"))?;
+    eprintln!("keys: {}", if migrated { "ready" } else { "left to triage, because this role may only read them" });
     for &service in services {
         migrate(service, &settings).await.map_err(failed(service.as_str()))?;
         eprintln!("{service}: ready");
