@@ -55,6 +55,7 @@ async fn carry_out(arguments: Arguments) -> Result<(), Failed> {
         Command::Demo(demo) => Box::pin(demo::run(demo)).await,
         Command::Up(up) => Box::pin(run::up::run(settings(&common, &up.place)?)).await,
         Command::Serve(serve) => Box::pin(run::serve::run(serve.service, settings(&common, &serve.place)?)).await,
+        Command::Health(health) => run::health::run(health.service, settings(&common, &health.place)?).await,
         Command::Migrate(migrate) => run::migrate::run(&migrate.services, settings(&common, &migrate.place)?).await,
         Command::Doctor(doctor) => {
             let settings = settings(&common, &doctor.place);

@@ -11,7 +11,22 @@ type Groups = &'static [(&'static str, &'static [&'static str])];
 
 const TOP: Groups = &[
     ("See it", &["demo"]),
-    ("Run it", &["up", "serve", "migrate", "doctor", "backup", "restore", "certs", "secrets", "config", "completions"]),
+    (
+        "Run it",
+        &[
+            "up",
+            "serve",
+            "health",
+            "migrate",
+            "doctor",
+            "backup",
+            "restore",
+            "certs",
+            "secrets",
+            "config",
+            "completions",
+        ],
+    ),
     ("Use it", &["report", "case", "alert"]),
     ("Administer it", &["org", "staff", "key", "bus"]),
 ];

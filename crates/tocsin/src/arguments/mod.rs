@@ -132,6 +132,8 @@ pub(crate) enum Command {
     Up(Up),
     /// Run one service in this process.
     Serve(Serve),
+    /// Ask a service of this machine whether it is ready.
+    Health(Health),
     /// Bring databases to the form that this version needs.
     Migrate(Migrate),
     /// Check that everything here can work, and say what to do where it cannot.
@@ -234,6 +236,21 @@ pub(crate) struct Up {
 Example:
   tocsin serve intake --config /etc/tocsin.toml")]
 pub(crate) struct Serve {
+    /// intake, triage, dispatch or notification.
+    #[arg(value_parser = parse::service())]
+    pub(crate) service: Service,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// `tocsin health`
+#[derive(Debug, Args)]
+#[command(after_help = "Asks /readyz at the HTTP door that the settings name, and ends with 0 if the service is ready.
+
+Example:
+  tocsin health intake --config /etc/tocsin.toml")]
+pub(crate) struct Health {
     /// intake, triage, dispatch or notification.
     #[arg(value_parser = parse::service())]
     pub(crate) service: Service,

@@ -20,6 +20,7 @@ fn every_command_that_is_asked_for_is_read() {
         "demo --scenario a.json --network b.json --exit --summary json --folder dir",
         "up --data-folder dir",
         "serve intake",
+        "health intake",
         "migrate",
         "migrate intake triage",
         "doctor --json",
