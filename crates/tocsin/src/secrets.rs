@@ -1,4 +1,5 @@
-//! `tocsin secrets`: the key files that all processes of a service share, and a key pair for each service at NATS.
+//! `tocsin secrets`: the key files that all processes of a service share, and a key pair at NATS for each service and for
+//! its operator.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
@@ -16,6 +17,8 @@ use crate::output::{self, Form};
 
 /// Where the key pairs for NATS go.
 const NATS_FOLDER: &str = "nats";
+/// The people who look after NATS sign in to its system account under this name.
+const OPERATOR: &str = "operator";
 
 /// Carries the command out.
 pub(crate) fn run(form: Form, command: SecretsCommand) -> Result<(), Failed> {
@@ -38,8 +41,8 @@ pub(crate) fn run(form: Form, command: SecretsCommand) -> Result<(), Failed> {
 /// Makes every file, over none that exists: a key that is lost takes what it opens with it.
 fn make(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
     let keys: Vec<PathBuf> = key_file_names().map(|name| folder.join(name)).collect();
-    let pair = |service: Service| ["nk", "pub"].map(|end| folder.join(NATS_FOLDER).join(format!("{service}.{end}")));
-    let pairs = Service::ALL.map(pair);
+    let pair = |name: &str| ["nk", "pub"].map(|end| folder.join(NATS_FOLDER).join(format!("{name}.{end}")));
+    let pairs: Vec<_> = Service::ALL.map(Service::as_str).into_iter().chain([OPERATOR]).map(pair).collect();
     if let Some(path) = keys.iter().chain(pairs.as_flattened()).find(|path| path.exists()) {
         return Err(Failed::new(Exit::Refused, format!("{} exists already, and is not written over", path.display()))
             .advise("name another folder; secrets in use must stay what they are"));
@@ -84,14 +87,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("secrets");
         let files = make(&place).unwrap();
-        assert_eq!(files.len(), 4 + 8);
+        assert_eq!(files.len(), 4 + 2 * (4 + 1));
         for path in &files {
             let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
             let expected = if path.extension().is_some_and(|end| end == "pub") { 0o644 } else { 0o600 };
             assert_eq!(mode, expected, "{}", path.display());
         }
-        for service in Service::ALL {
-            let read = |end: &str| std::fs::read_to_string(place.join(format!("nats/{service}.{end}"))).unwrap();
+        for name in Service::ALL.map(Service::as_str).into_iter().chain([OPERATOR]) {
+            let read = |end: &str| std::fs::read_to_string(place.join(format!("nats/{name}.{end}"))).unwrap();
             let pair = nkeys::KeyPair::from_seed(read("nk").trim()).unwrap();
             assert_eq!(pair.public_key(), read("pub").trim());
             assert!(pair.public_key().starts_with('U'), "a user of NATS");

@@ -99,13 +99,14 @@ pub(crate) struct Secrets {
 /// What is done with the secrets of an installation.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretsCommand {
-    /// Make the key files that all processes of a service share, and a key pair for each service at NATS.
+    /// Make the key files that all processes of a service share, and key pairs at NATS for each service and an operator.
     #[command(
         after_help = "Makes triage-master.key, dispatch.key, dispatch-token.key and notification-master.key in DIR \
 (the setting
 `key_folder`), and for each service DIR/nats/SERVICE.nk (its seed, the setting `bus.nkey_seed_file`) and
-DIR/nats/SERVICE.pub (its name in the configuration of NATS). Whoever has these files can read every case, and
-without them nobody can: copy them to a safe place. Nothing that exists is written over.
+DIR/nats/SERVICE.pub (its name in the configuration of NATS); the operator of NATS has a pair too. Whoever has
+these files can read every case, and without them nobody can: copy them to a safe place. Nothing that exists is
+written over.
 
 Example:
   tocsin secrets new secrets"
