@@ -19,7 +19,7 @@ demo: doctor-build ## Ring the bell once: an invented report walks to hundreds o
 	@echo "Building; the first time takes some minutes." >&2
 	@cargo run --profile quick --package tocsin -- demo $(ARGUMENTS)
 
-tools: doctor-build ## Install the servers that tests need (nats-server, PostgreSQL)
+tools: doctor-build ## Install the servers and checkers that tests need
 	@tests/tools
 
 test: tools ## Everything: decisions, databases, the bus, journeys through real processes

@@ -4,6 +4,7 @@
 mod canaries;
 mod chance;
 mod demo;
+mod deployment;
 mod distributed;
 mod hostile;
 mod house;

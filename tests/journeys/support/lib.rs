@@ -15,6 +15,7 @@ pub mod program;
 pub mod receivers;
 pub mod scenario;
 pub mod stage;
+pub mod tools;
 pub mod trouble;
 pub mod walk;
 
