@@ -11,3 +11,4 @@ mod house;
 mod kill;
 mod oracle;
 mod people;
+mod roles;

@@ -70,6 +70,21 @@ impl PostgresServer {
         server
     }
 
+    /// Sets something of the server from its next start on, as `fsync=on`; the last word counts.
+    pub fn configure(&mut self, setting: &str) {
+        self.command.extend(["-c".to_owned(), setting.to_owned()]);
+    }
+
+    /// Where it keeps everything, owned by the user as whom it runs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where it listens, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts the server on the same port and data, and waits until it listens.
     ///
     /// # Panics

@@ -1,0 +1,254 @@
+//! An installation as `deploy/` makes it: secrets from `deploy/prepare`, the settings of `deploy/settings`, a process
+//! for each service with nothing but its own secrets.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tocsin_platform::testing::PostgresServer;
+use tocsin_proto::dispatch::v1::alert_service_client::AlertServiceClient;
+use tocsin_proto::dispatch::v1::organisation_service_client::OrganisationServiceClient;
+use tocsin_proto::intake::v1::intake_service_client::IntakeServiceClient;
+use tocsin_proto::notification::v1::contact_service_client::ContactServiceClient;
+use tocsin_proto::notification::v1::notice_service_client::NoticeServiceClient;
+use tocsin_proto::triage::v1::case_service_client::CaseServiceClient;
+use tocsin_proto::triage::v1::key_service_client::KeyServiceClient;
+use tocsin_tests::clients::Clients;
+use tocsin_tests::installation::SERVICES;
+use tocsin_tests::ports::free_address;
+use tocsin_tests::process::{command, key_in, wait_until};
+use tocsin_tests::program::{binary, root};
+use tocsin_tests::receivers::Receivers;
+use tocsin_tests::stage::roster;
+use tocsin_tests::tools::run;
+use tocsin_tests::trouble::ensure;
+use tocsin_tests::{Outcome, Trouble};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use super::servers::{self, Nats};
+
+const START_LIMIT: Duration = Duration::from_mins(1);
+/// The drain's own limit and a little more.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Where the settings of `deploy/` say that secrets are.
+const SECRETS: &str = "/run/secrets";
+
+/// Everything, running.
+pub(super) struct House {
+    processes: Vec<(&'static str, Child)>,
+    doors: Vec<(&'static str, SocketAddr, SocketAddr)>,
+    pub(super) nats: Nats,
+    _postgresql: PostgresServer,
+    folder: TempDir,
+}
+
+impl House {
+    /// Makes the secrets, starts PostgreSQL and NATS, then the four services together.
+    pub(super) async fn start(receivers: &Receivers) -> Outcome<Self> {
+        let folder = TempDir::with_prefix("tocsin-roles-")?;
+        let made = folder.path().join("installation");
+        let mut postgresql = PostgresServer::prepare().await;
+        let mut prepare = Command::new(root().join("deploy/prepare"));
+        prepare.arg(&made).env("TOCSIN", binary()?).env("SECRETS_FOLDER", SECRETS);
+        prepare.env("DATABASE_HOST", "127.0.0.1").env("DATABASE_PORT", postgresql.port().to_string());
+        run(&mut prepare)?;
+        ensure(run(&mut prepare).is_err(), || "secrets were made over others".to_owned())?;
+        let certificates = made.join("certificates");
+        servers::postgresql(&mut postgresql, &certificates)?;
+        servers::roles(&postgresql, &made.join("passwords")).await?;
+        let nats = Nats::start(&folder.path().join("nats"), &made.join("nats"), &certificates).await?;
+        let mut doors = Vec::new();
+        for service in SERVICES {
+            doors.push((service, free_address()?, free_address()?));
+        }
+        let mut house = Self { processes: Vec::new(), doors, nats, _postgresql: postgresql, folder };
+        for service in SERVICES {
+            house.lay_out_secrets(service)?;
+            house.write_settings(service, receivers)?;
+            house.start_service(service)?;
+        }
+        for service in SERVICES {
+            wait_until(&format!("{service} is healthy"), START_LIMIT, async || house.health(service).map(Some)).await?;
+        }
+        Ok(house)
+    }
+
+    /// Where `deploy/prepare` put everything.
+    pub(super) fn made(&self) -> PathBuf {
+        self.folder.path().join("installation")
+    }
+
+    /// What one service finds instead of `/run/secrets`.
+    pub(super) fn secrets(&self, service: &str) -> PathBuf {
+        self.folder.path().join("secrets").join(service)
+    }
+
+    /// The secrets that the compose file gives to a service, under the names it gives them.
+    fn lay_out_secrets(&self, service: &str) -> Outcome<()> {
+        let (made, own) = (self.made(), self.secrets(service));
+        std::fs::create_dir_all(&own)?;
+        let mut files = vec![
+            ("certificates/authority.pem".to_owned(), "authority"),
+            (format!("certificates/{service}.pem"), "certificate"),
+            (format!("certificates/{service}.key"), "certificate-key"),
+            (format!("secrets/nats/{service}.nk"), "nats-seed"),
+        ];
+        let keys: &[&str] = match service {
+            "triage" => &["triage-master.key"],
+            "dispatch" => &["dispatch.key", "dispatch-token.key"],
+            "notification" => &["notification-master.key"],
+            _ => &[],
+        };
+        files.extend(keys.iter().map(|key| (format!("secrets/{key}"), *key)));
+        for (from, to) in files {
+            std::fs::copy(made.join(from), own.join(to))?;
+        }
+        let url = std::fs::read_to_string(made.join("database-urls").join(service))?;
+        std::fs::write(own.join("database-url"), url.replace(SECRETS, &own.display().to_string()))?;
+        Ok(())
+    }
+
+    /// The settings of `deploy/`, with the places of this machine.
+    fn write_settings(&self, service: &str, receivers: &Receivers) -> Outcome<()> {
+        let authority = self.folder.path().join("receivers.pem");
+        std::fs::write(&authority, receivers.authority_pem())?;
+        let mut text = std::fs::read_to_string(root().join("deploy/settings/tocsin.toml"))?;
+        text = text.replace(SECRETS, &self.secrets(service).display().to_string());
+        text = text.replace(
+            "data_folder = \"/tmp\"",
+            &format!("data_folder = \"{}\"", self.folder.path().join("data").display()),
+        );
+        text = text.replace("nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222", &self.nats_url());
+        text = text.replace("replicas = 3", "replicas = 1").replace("otlp_endpoint", "# otlp_endpoint");
+        for (number, (name, grpc, http)) in (1..).zip(&self.doors) {
+            text = text.replace(&format!("0.0.0.0:740{number}"), &grpc.to_string());
+            text = text.replace(&format!("0.0.0.0:741{number}"), &http.to_string());
+            text = text.replace(&format!("https://{name}:740{number}"), &format!("https://{grpc}"));
+        }
+        text.push_str(&receivers.settings(&authority));
+        text.push_str(&roster());
+        std::fs::write(self.settings(service), text)?;
+        Ok(())
+    }
+
+    fn settings(&self, service: &str) -> PathBuf {
+        self.folder.path().join(format!("{service}.toml"))
+    }
+
+    fn start_service(&mut self, service: &'static str) -> Outcome<()> {
+        let file = |end: &str| std::fs::File::create(self.folder.path().join(format!("{service}.{end}")));
+        let mut command = command(&self.settings(service))?;
+        command.args(["serve", service]).stdin(Stdio::null()).stdout(file("out")?).stderr(file("err")?);
+        self.processes.push((service, command.spawn()?));
+        Ok(())
+    }
+
+    /// Asks as the compose file does.
+    fn health(&self, service: &str) -> Outcome<()> {
+        let said = run(command(&self.settings(service))?.args(["health", service]));
+        said.map(|_| ())
+            .map_err(|trouble| Trouble::new(format!("{}\n{}", trouble.text(), self.log(service).unwrap_or_default())))
+    }
+
+    /// What a service has logged.
+    pub(super) fn log(&self, service: &str) -> Outcome<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join(format!("{service}.err")))?)
+    }
+
+    /// The key that triage printed at its first start.
+    pub(super) async fn first_key(&self) -> Outcome<String> {
+        let path = self.folder.path().join("triage.out");
+        wait_until("triage prints the first key", START_LIMIT, async || Ok(key_in(&std::fs::read_to_string(&path)?)))
+            .await
+    }
+
+    /// Where NATS is.
+    pub(super) fn nats_url(&self) -> String {
+        format!("nats://{}", self.nats.address)
+    }
+
+    fn certificate(&self, name: &str) -> PathBuf {
+        self.made().join("certificates").join(name)
+    }
+
+    /// A client of the HTTPS doors.
+    pub(super) fn web(&self) -> Outcome<reqwest::Client> {
+        let authority = reqwest::Certificate::from_pem(&std::fs::read(self.certificate("authority.pem"))?)?;
+        Ok(reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([authority])
+            .timeout(Duration::from_secs(30))
+            .build()?)
+    }
+
+    fn door(&self, service: &str) -> Outcome<(SocketAddr, SocketAddr)> {
+        let found = self.doors.iter().find(|(name, _, _)| *name == service);
+        found.map(|(_, grpc, http)| (*grpc, *http)).ok_or_else(|| Trouble::new(format!("{service} has no door")))
+    }
+
+    /// The HTTPS door of a service.
+    pub(super) fn web_address(&self, service: &str) -> Outcome<String> {
+        Ok(format!("https://{}", self.door(service)?.1))
+    }
+
+    fn channel(&self, service: &str) -> Outcome<Channel> {
+        let read = |name: &str| std::fs::read(self.certificate(name));
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(read("authority.pem")?))
+            .identity(Identity::from_pem(read("client.pem")?, read("client.key")?));
+        let address = format!("https://{}", self.door(service)?.0);
+        Ok(Endpoint::from_shared(address)?.tls_config(tls)?.connect_lazy())
+    }
+
+    /// Clients with the certificate of people and programs.
+    pub(super) fn clients(&self) -> Outcome<Clients> {
+        let (triage, dispatch) = (self.channel("triage")?, self.channel("dispatch")?);
+        let notification = self.channel("notification")?;
+        Ok(Clients {
+            intake: IntakeServiceClient::new(self.channel("intake")?),
+            cases: CaseServiceClient::new(triage.clone()),
+            keys: KeyServiceClient::new(triage),
+            organisations: OrganisationServiceClient::new(dispatch.clone()),
+            alerts: AlertServiceClient::new(dispatch),
+            contacts: ContactServiceClient::new(notification.clone()),
+            notices: NoticeServiceClient::new(notification),
+        })
+    }
+
+    /// Ends the services in order, each within its time.
+    pub(super) async fn stop(&mut self) -> Outcome<()> {
+        for (service, child) in &mut self.processes {
+            let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            kill_process(pid.ok_or_else(|| Trouble::new("the process has no id"))?, Signal::TERM)?;
+            let started = Instant::now();
+            let status = loop {
+                match child.try_wait()? {
+                    Some(status) => break status,
+                    None if started.elapsed() > STOP_LIMIT => {
+                        return Err(Trouble::new(format!("{service} does not end after SIGTERM")));
+                    }
+                    None => tokio::time::sleep(Duration::from_millis(25)).await,
+                }
+            };
+            ensure(status.success(), || format!("{service} ended with {status}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        for (service, child) in &mut self.processes {
+            let _ = child.kill();
+            let _ = child.wait();
+            // The test harness shows this only when the test fails.
+            let log = std::fs::read_to_string(self.folder.path().join(format!("{service}.err"))).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let shown = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default();
+            eprintln!("--- the end of {service}'s log\n{}", shown.join("\n"));
+        }
+    }
+}
