@@ -8,6 +8,7 @@ mod deployment;
 mod distributed;
 mod hostile;
 mod house;
+mod interoperation;
 mod kill;
 mod oracle;
 mod people;
