@@ -6,6 +6,7 @@ mod chance;
 mod demo;
 mod deployment;
 mod distributed;
+mod durability;
 mod hostile;
 mod house;
 mod interoperation;
