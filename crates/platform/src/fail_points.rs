@@ -71,12 +71,36 @@ pub const STEPS: &[&str] = &[
     "consume.redrive_failed",
     // The producer is being told, and the broker is not.
     "consume.settled",
+    // Something new stands in the feed, and no open stream has it.
+    "dispatch.feed_read",
+    // It is durable, and the client is not told.
+    "intake.accepted",
+    // It is sealed, and nothing is written.
+    "intake.sealed",
+    // A notice is leased and about to be sent.
+    "notification.email_begins",
+    // It was sent, and its row does not say so.
+    "notification.email_ended",
+    // A gateway has said what became of a message, and it is not written.
+    "notification.receipts_taken",
+    // Notices are written under a lease, and nobody has begun them.
+    "notification.request_committed",
+    // Attempts have ended, and their ends wait to be written together.
+    "notification.results_gathered",
+    "notification.sms_begins",
+    "notification.sms_ended",
+    "notification.webhook_begins",
+    "notification.webhook_ended",
     // A batch is marked, and the next has not been looked at.
     "outbox.marked",
     // Consumers have settled, and what was owed to them is still there.
     "outbox.settlements_arrived",
     // What was owed is gone, and a broker that kept its claim until now does not know.
     "outbox.settlements_written",
+    // Dispatch has answered whom a release would reach, and nothing is decided.
+    "triage.audience_asked",
+    // The key of a report is kept, and its case is not open.
+    "triage.data_key_kept",
 ];
 
 /// Passes a place of [`STEPS`]; a test may have the process end here.

@@ -22,6 +22,7 @@ pub mod failure;
 pub mod grpc;
 pub mod http;
 pub mod seal;
+pub mod sealing_keys;
 
 pub mod operations;
 pub mod service;

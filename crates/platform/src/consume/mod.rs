@@ -24,7 +24,7 @@ pub(crate) use inbox::{enter, trim};
 
 use crate::bus::{Bus, Delivery};
 use crate::clock::Clock;
-use crate::database::{Database, is_busy_or_away};
+use crate::database::{Database, in_short, is_busy_or_away};
 use crate::lifecycle::Shutdown;
 use crate::outbox::Outbox;
 
@@ -87,7 +87,8 @@ pub enum ConsumeError {
 
 impl From<DbErr> for ConsumeError {
     fn from(error: DbErr) -> Self {
-        if is_busy_or_away(&error) { Self::Unavailable(error.to_string()) } else { Self::Fault(error.to_string()) }
+        let what = in_short(&error);
+        if is_busy_or_away(&error) { Self::Unavailable(what) } else { Self::Fault(what) }
     }
 }
 

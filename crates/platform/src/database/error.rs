@@ -67,7 +67,9 @@ pub fn is_busy_or_away(error: &DbErr) -> bool {
                 | SqlxError::Tls(_)
                 | SqlxError::PoolTimedOut
                 | SqlxError::PoolClosed
-                | SqlxError::WorkerCrashed => true,
+                | SqlxError::WorkerCrashed
+                // The connection broke between the statements of one transaction.
+                | SqlxError::BeginFailed => true,
                 SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
                 _ => false,
             }
@@ -92,6 +94,38 @@ pub(crate) fn is_absent(error: &DbErr) -> bool {
     }
 }
 
+/// The kind of a database error without any value in it.
+pub(crate) fn kind_of(error: &DbErr) -> &'static str {
+    match error {
+        DbErr::ConnectionAcquire(_) => "connection_acquire",
+        DbErr::Conn(_) => "connection",
+        DbErr::Exec(_) => "execution",
+        DbErr::Query(_) => "query",
+        DbErr::RecordNotFound(_) => "record_not_found",
+        DbErr::RecordNotInserted => "record_not_inserted",
+        DbErr::RecordNotUpdated => "record_not_updated",
+        DbErr::Type(_) | DbErr::TryIntoErr { .. } | DbErr::ConvertFromU64(_) | DbErr::Json(_) => "conversion",
+        DbErr::Migration(_) => "migration",
+        _ => "other",
+    }
+}
+
+/// What a table or a log may keep of a database error: its kind and the database's own code, never its text, which may
+/// quote values.
+pub(crate) fn in_short(error: &DbErr) -> String {
+    let kind = kind_of(error);
+    let code = match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code)
+        }
+        _ => None,
+    };
+    match code {
+        Some(code) => format!("a database statement failed: {kind}, code {code}"),
+        None => format!("a database statement failed: {kind}"),
+    }
+}
+
 /// SQLite's numbers of results and PostgreSQL's states that pass by themselves or by an operator's hand.
 fn is_passing_code(code: &str) -> bool {
     if code.len() == 5 {
@@ -113,13 +147,25 @@ mod tests {
 
     #[test]
     fn what_passes_is_told_from_what_is_wrong() {
-        for code in ["5", "6", "13", "517", "08006", "53300", "57P01", "40P01", "40001"] {
+        // SQLite: busy, locked, input or output failed (also when reading or syncing), full. PostgreSQL: connection lost,
+        // disk full, too many connections, shut down by an operator, crashed, starting up, deadlock, serialisation.
+        let passing = [
+            "5", "6", "10", "266", "1034", "13", "517", "08006", "53100", "53300", "57P01", "57P02", "57P03", "40P01",
+            "40001",
+        ];
+        for code in passing {
             assert!(is_passing_code(code), "{code}");
         }
         for code in ["1", "19", "2067", "23505", "42P01", "22001"] {
             assert!(!is_passing_code(code), "{code}");
         }
         assert!(is_busy_or_away(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
+        for kind in [std::io::ErrorKind::BrokenPipe, std::io::ErrorKind::ConnectionRefused] {
+            let error = RuntimeErr::SqlxError(std::sync::Arc::new(SqlxError::Io(kind.into())));
+            assert!(is_busy_or_away(&DbErr::Query(error.clone())) && is_busy_or_away(&DbErr::Exec(error)), "{kind}");
+        }
+        let timed_out = RuntimeErr::SqlxError(std::sync::Arc::new(SqlxError::PoolTimedOut));
+        assert!(is_busy_or_away(&DbErr::Exec(timed_out)));
         assert!(!is_busy_or_away(&DbErr::RecordNotFound("x".to_owned())));
         let refused = |error| DbErr::Conn(RuntimeErr::SqlxError(std::sync::Arc::new(error)));
         assert!(is_absent(&refused(SqlxError::PoolTimedOut)));

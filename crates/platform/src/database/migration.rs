@@ -8,7 +8,14 @@ use sea_orm_migration::schema::{
     big_integer, big_integer_null, big_pk_auto, binary, integer, pk_uuid, small_integer, string, text, text_null, uuid,
 };
 
-/// The platform's migrations; a service's `Migrator` puts them before its own.
+/// The platform's migrations, then a service's own: what a service's `Migrator` applies.
+pub fn migrations_with(own: impl MigrationTrait + 'static) -> Vec<Box<dyn MigrationTrait>> {
+    let mut migrations = platform_migrations();
+    migrations.push(Box::new(own));
+    migrations
+}
+
+/// The platform's migrations alone.
 pub fn platform_migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![Box::new(Tables), Box::new(Advisories)]
 }

@@ -3,6 +3,7 @@
 //! SQLite has one writer connection and its callers queue in order, because several writers starve each other; readers
 //! have a pool of their own. PostgreSQL has one pool and a schema for each service.
 
+mod agreed;
 mod error;
 mod migration;
 mod postgres;
@@ -20,9 +21,10 @@ use tocsin_proto::catalogue::Service;
 
 use crate::fail_points;
 
-pub(crate) use error::is_absent;
+pub use agreed::{agreed_now, take_turn};
 pub use error::{DatabaseError, is_busy_or_away};
-pub use migration::platform_migrations;
+pub(crate) use error::{in_short, is_absent, kind_of};
+pub use migration::{migrations_with, platform_migrations};
 
 /// Where the databases are.
 #[derive(Clone, Deserialize)]

@@ -8,8 +8,9 @@ use sea_orm::{
 
 use super::{DatabaseError, DatabaseSettings};
 
-/// How long a caller queues for a connection before it is told that the database is busy.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller queues for a connection before it is told that the database is busy or away. A server that is away
+/// makes everybody wait this long, and a call may ask two databases, so it is short.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that was idle for this long is tried before it is handed out.
 const IDLE_CHECK: Duration = Duration::from_secs(20);
 /// What PostgreSQL is told about a client that stands still or is cut off in a transaction: after these times it ends the

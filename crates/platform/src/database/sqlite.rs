@@ -13,9 +13,9 @@ use super::DatabaseError;
 /// Readers beside the single writer.
 const READERS: u32 = 4;
 /// How long a statement waits for another process that holds the file, such as a backup tool.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller queues for a connection before it is told that the database is busy.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens (and if needed creates) the file of `name` in `folder`: the writer, then the readers.
 pub(super) async fn open(

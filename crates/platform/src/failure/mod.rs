@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
+use crate::database::{is_busy_or_away, kind_of};
+
 pub use received::{Received, received};
 pub use request::{REQUEST_ID_HEADER, RequestIdLayer, RequestIdService, current_request_id};
 pub use table::FailureCode;
@@ -154,29 +156,13 @@ impl From<DbErr> for Failure {
     /// may quote values, so it stays out of the answer and out of the log; only its kind is logged.
     fn from(error: DbErr) -> Self {
         let request_id = current_request_id();
-        if crate::database::is_busy_or_away(&error) {
+        if is_busy_or_away(&error) {
             tracing::warn!(error_kind = kind_of(&error), request_id = %request_id, "the database is busy or away");
             return Self::unavailable("DATABASE_AWAY", "the database is busy or away; try again shortly")
                 .retry_after(Duration::from_secs(1));
         }
         tracing::error!(error_kind = kind_of(&error), request_id = %request_id, "a database statement failed");
         Self::internal("DATABASE_FAILED")
-    }
-}
-
-/// The kind of a database error without any value in it.
-fn kind_of(error: &DbErr) -> &'static str {
-    match error {
-        DbErr::ConnectionAcquire(_) => "connection_acquire",
-        DbErr::Conn(_) => "connection",
-        DbErr::Exec(_) => "execution",
-        DbErr::Query(_) => "query",
-        DbErr::RecordNotFound(_) => "record_not_found",
-        DbErr::RecordNotInserted => "record_not_inserted",
-        DbErr::RecordNotUpdated => "record_not_updated",
-        DbErr::Type(_) | DbErr::TryIntoErr { .. } | DbErr::ConvertFromU64(_) | DbErr::Json(_) => "conversion",
-        DbErr::Migration(_) => "migration",
-        _ => "other",
     }
 }
 

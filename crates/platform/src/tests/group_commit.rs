@@ -36,6 +36,21 @@ async fn what_waits_is_committed_together() {
     tasks.run_until(shutdown).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_hangs_holds_up_nobody_for_ever() {
+    let mut tasks = Tasks::new(Duration::from_secs(5));
+    let group = GroupCommit::spawn("test", 1, &mut tasks, |items: Vec<u32>| async move {
+        if items == [0] {
+            std::future::pending::<()>().await;
+        }
+        items
+    });
+    let since = tokio::time::Instant::now();
+    let (hung, behind) = tokio::join!(group.submit(0), group.submit(7));
+    assert_eq!((hung, behind), (Err(GroupClosed::TooSlow), Ok(7)));
+    assert!(since.elapsed() <= Duration::from_secs(5));
+}
+
 #[tokio::test]
 async fn an_outcome_that_is_missing_is_an_error() {
     let mut tasks = Tasks::new(Duration::from_secs(5));
