@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
 use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_platform::seal::{MasterKey, SealError, SealingKeyPair};
@@ -126,8 +127,9 @@ async fn run_trim(dispatch: Shared, shutdown: Shutdown) -> Result<(), Infallible
 /// Ends the serving of changes that are older than the setting says. The alerts themselves stay.
 pub(crate) async fn trim(dispatch: &Dispatch) -> Result<Option<Duration>, DbErr> {
     let kept = TimeDelta::days(i64::from(dispatch.config.feed_kept_days));
-    let before = dispatch.clock.now().checked_sub_signed(kept).map_or(i64::MIN, to_ms);
     let transaction = dispatch.database.begin().await?;
+    let now = agreed_now(&transaction, &dispatch.clock).await?;
+    let before = now.checked_sub_signed(kept).map_or(i64::MIN, to_ms);
     let trimmed = store::feed::trim(&transaction, before).await?;
     tocsin_platform::database::commit(transaction, "dispatch.trim_feed").await?;
     if let Some(position) = trimmed {

@@ -144,22 +144,3 @@ pub(crate) mod notice_progress {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
-
-/// The newest public sealing key of another service.
-pub(crate) mod sealing_key {
-    use sea_orm::entity::prelude::*;
-
-    /// One key.
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "sealing_keys")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) owner: String,
-        pub(crate) key_id: String,
-        pub(crate) key: Vec<u8>,
-        pub(crate) published_at_ms: i64,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}

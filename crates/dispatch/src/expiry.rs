@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use tocsin_platform::clock::from_ms;
+use tocsin_platform::clock::{from_ms, to_ms};
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::lifecycle::{Reconciler, Shutdown};
 
 use crate::dispatch::{Dispatch, Shared};
@@ -35,7 +36,7 @@ async fn withdraw_expired(dispatch: &Dispatch) -> Result<Option<Duration>, DbErr
     let Some(first_ms) = store::alerts::first_consent_expiry(dispatch.database.reader()).await? else {
         return Ok(None);
     };
-    let now_ms = dispatch.clock.now_ms();
+    let now_ms = to_ms(agreed_now(dispatch.database.reader(), &dispatch.clock).await?);
     if first_ms > now_ms {
         return Ok(u64::try_from(first_ms - now_ms).ok().map(Duration::from_millis));
     }

@@ -5,9 +5,10 @@ use sea_orm_migration::prelude::{
     Table, async_trait,
 };
 use sea_orm_migration::schema::{
-    big_integer, big_integer_null, binary, binary_null, boolean, integer, pk_uuid, string, text, uuid,
+    big_integer, big_integer_null, binary_null, boolean, integer, pk_uuid, string, text, uuid,
 };
-use tocsin_platform::database::platform_migrations;
+use tocsin_platform::database::migrations_with;
+use tocsin_platform::sealing_keys;
 
 use crate::feed::cursor::new_epoch;
 
@@ -16,9 +17,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut migrations = platform_migrations();
-        migrations.push(Box::new(Tables));
-        migrations
+        migrations_with(Tables)
     }
 }
 
@@ -38,11 +37,11 @@ impl MigrationTrait for Tables {
         create_recipients(manager).await?;
         create_feed_state(manager).await?;
         create_notice_progress(manager).await?;
-        create_sealing_keys(manager).await
+        manager.create_table(sealing_keys::table()).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in ["sealing_keys", "notice_progress", "feed_state", "recipients", "alerts", "organisations"] {
+        for table in [sealing_keys::TABLE, "notice_progress", "feed_state", "recipients", "alerts", "organisations"] {
             manager.drop_table(Table::drop().table(table).if_exists().to_owned()).await?;
         }
         Ok(())
@@ -150,17 +149,6 @@ async fn create_notice_progress(manager: &SchemaManager<'_>) -> Result<(), DbErr
         .to_owned();
     manager.create_table(table).await?;
     manager.create_index(index("notice_progress_alert", "notice_progress", &["alert_id"])).await
-}
-
-async fn create_sealing_keys(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let table = Table::create()
-        .table("sealing_keys")
-        .col(string("owner").primary_key())
-        .col(string("key_id"))
-        .col(binary("key"))
-        .col(big_integer("published_at_ms"))
-        .to_owned();
-    manager.create_table(table).await
 }
 
 fn index(name: &'static str, table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {

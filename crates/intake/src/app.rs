@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use tocsin_platform::clock::Clock;
-use tocsin_platform::database::Database;
+use tocsin_platform::clock::{Clock, to_ms};
+use tocsin_platform::database::{Database, agreed_now};
 use tocsin_platform::group_commit::GroupCommit;
 use tocsin_platform::http::Check;
 use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
@@ -95,8 +95,11 @@ async fn forget(database: Database, clock: Clock, config: IntakeConfig, shutdown
     let reconciler = Reconciler::new("intake forgetting", FORGET_INTERVAL);
     let lifetime_ms = i64::try_from(config.idempotency_time().as_millis()).unwrap_or(i64::MAX);
     let look = move || {
-        let (database, before_ms) = (database.clone(), clock.now_ms().saturating_sub(lifetime_ms));
+        let (database, clock) = (database.clone(), clock.clone());
         async move {
+            // A process with a wrong clock must not forget what a client may still ask for.
+            let now_ms = to_ms(agreed_now(database.reader(), &clock).await?);
+            let before_ms = now_ms.saturating_sub(lifetime_ms);
             let forgotten = forget_some(&database, before_ms).await?;
             Ok::<_, DbErr>((forgotten == FORGET_MAX).then_some(Duration::ZERO))
         }

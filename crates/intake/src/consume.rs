@@ -7,12 +7,13 @@ use sea_orm::DatabaseTransaction;
 use tocsin_domain::id::ReportId;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
-use tocsin_platform::seal::{PublicSealingKey, Sealed};
+use tocsin_platform::seal::Sealed;
+use tocsin_platform::sealing_keys;
 use tocsin_proto::catalogue::{ANSWER_RECORDED, Service, TRIAGE_KEY_PUBLISHED};
 use tocsin_proto::convert::from_timestamp;
-use tocsin_proto::event::v1::{AnswerRecorded, KeyPublished};
+use tocsin_proto::event::v1::AnswerRecorded;
 
-use crate::entity::{answer, sealing_key};
+use crate::entity::answer;
 use crate::store;
 use crate::triage_key::TriageKey;
 
@@ -30,7 +31,7 @@ pub(crate) struct IntakeConsumer {
 impl Consume for IntakeConsumer {
     async fn consume(&self, transaction: &DatabaseTransaction, event: &IncomingEvent) -> Result<(), ConsumeError> {
         if *event.kind == TRIAGE_KEY_PUBLISHED {
-            triage_key_published(transaction, event).await
+            sealing_keys::hear(transaction, Service::Triage, event).await
         } else if *event.kind == ANSWER_RECORDED {
             answer_recorded(transaction, event).await
         } else {
@@ -43,21 +44,6 @@ impl Consume for IntakeConsumer {
             tracing::warn!("the new key of triage will be read later");
         }
     }
-}
-
-/// Keeps triage's key, unless a newer one is known.
-async fn triage_key_published(transaction: &DatabaseTransaction, event: &IncomingEvent) -> Result<(), ConsumeError> {
-    let said: KeyPublished = event.message()?;
-    let given = said.key.ok_or_else(|| fault(event, "it carries no key"))?;
-    let key = PublicSealingKey::try_from(given).map_err(|error| fault(event, &error.to_string()))?;
-    let published_at = from_timestamp(said.published_at.as_ref()).unwrap_or(event.at);
-    let row = sealing_key::Model {
-        owner: Service::Triage.as_str().to_owned(),
-        key_id: key.id,
-        key: key.bytes,
-        published_at_ms: to_ms(published_at),
-    };
-    Ok(store::keep_sealing_key(transaction, row).await?)
 }
 
 /// Moves the state of a report forward and keeps the answer. An answer that comes late is kept too: only its state is

@@ -86,22 +86,3 @@ pub(crate) mod idempotency {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
-
-/// The newest public sealing key of each service that intake seals to.
-pub(crate) mod sealing_key {
-    use sea_orm::entity::prelude::*;
-
-    /// One owner's key.
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "sealing_keys")]
-    pub(crate) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub(crate) owner: String,
-        pub(crate) key_id: String,
-        pub(crate) key: Vec<u8>,
-        pub(crate) published_at_ms: i64,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}

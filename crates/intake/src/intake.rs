@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use prost::Message;
 use tocsin_platform::clock::{Clock, to_ms};
 use tocsin_platform::database::Database;
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::failure::Failure;
 use tocsin_platform::group_commit::{GroupClosed, GroupCommit};
 use tocsin_platform::outbox::OutgoingEvent;
@@ -77,7 +78,9 @@ impl Intake {
             answer_sealed: slot.seal_answer(&encoded).map_err(|error| sealing_failed(&error))?,
             created_at_ms: to_ms(now),
         };
+        reach("intake.sealed");
         let submitted = self.acceptance.submit(Submission { idempotency, write, event }).await;
+        reach("intake.accepted");
         match submitted.map_err(not_answered)?? {
             Outcome::Accepted => Ok(answer),
             Outcome::Replayed(stored) => {
@@ -132,7 +135,7 @@ fn not_answered(closed: GroupClosed) -> Failure {
         GroupClosed::Ended => {
             Failure::unavailable("STOPPING", "this service is stopping; send it again with the same idempotency key")
         }
-        GroupClosed::TooSlow => Failure::timed_out(
+        GroupClosed::TooSlow => Failure::unavailable(
             "ACCEPTANCE_TOO_SLOW",
             "it took too long to store this; send it again with the same idempotency key",
         ),

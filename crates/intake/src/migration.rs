@@ -3,7 +3,8 @@
 use sea_orm_migration::prelude::{
     DbErr, Index, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, Table, async_trait,
 };
-use sea_orm_migration::schema::{big_integer, binary, integer, pk_uuid, string, text, uuid};
+use sea_orm_migration::schema::{big_integer, binary, integer, pk_uuid, text, uuid};
+use tocsin_platform::sealing_keys;
 
 /// The platform's migrations, then intake's.
 pub struct Migrator;
@@ -11,9 +12,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut migrations = tocsin_platform::database::platform_migrations();
-        migrations.push(Box::new(Tables));
-        migrations
+        tocsin_platform::database::migrations_with(Tables)
     }
 }
 
@@ -31,18 +30,11 @@ impl MigrationTrait for Tables {
         create_reports(manager).await?;
         create_conversation(manager).await?;
         create_idempotency(manager).await?;
-        let sealing_keys = Table::create()
-            .table("sealing_keys")
-            .col(string("owner").primary_key())
-            .col(string("key_id"))
-            .col(binary("key"))
-            .col(big_integer("published_at_ms"))
-            .to_owned();
-        manager.create_table(sealing_keys).await
+        manager.create_table(sealing_keys::table()).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in ["sealing_keys", "idempotency", "answers", "messages", "reports"] {
+        for table in [sealing_keys::TABLE, "idempotency", "answers", "messages", "reports"] {
             manager.drop_table(Table::drop().table(table).if_exists().to_owned()).await?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::accept::{Submission, Write};
-use crate::entity::{answer, idempotency, message, report, sealing_key};
+use crate::entity::{answer, idempotency, message, report};
 
 /// The answers stored under these keys.
 pub(crate) async fn idempotent_answers<'a>(
@@ -28,7 +28,10 @@ pub(crate) async fn was_answered(connection: &impl ConnectionTrait, key_hash: &[
 
 /// Writes the rows of new submissions, one statement a table.
 pub(crate) async fn insert_submissions(connection: &impl ConnectionTrait, fresh: &[&Submission]) -> Result<(), DbErr> {
-    let slots = fresh.iter().map(|member| member.idempotency.clone().into_active_model());
+    let mut slots: Vec<&idempotency::Model> = fresh.iter().map(|member| &member.idempotency).collect();
+    // In one order, so that two processes with the same keys in hand wait for each other once and never in a circle.
+    slots.sort_by(|one, other| one.key_hash.cmp(&other.key_hash));
+    let slots = slots.into_iter().map(|slot| slot.clone().into_active_model());
     idempotency::Entity::insert_many(slots).exec_without_returning(connection).await?;
     let mut reports = Vec::new();
     let mut messages = Vec::new();
@@ -125,31 +128,6 @@ pub(crate) async fn advance_state(
 pub(crate) async fn keep_answer(connection: &impl ConnectionTrait, row: answer::Model) -> Result<(), DbErr> {
     answer::Entity::insert_many([row.into_active_model()])
         .on_conflict(OnConflict::column(answer::Column::AnswerId).do_nothing().to_owned())
-        .exec_without_returning(connection)
-        .await
-        .map(|_| ())
-}
-
-/// The newest key of a service.
-pub(crate) async fn sealing_key_of(
-    connection: &impl ConnectionTrait,
-    owner: &str,
-) -> Result<Option<sealing_key::Model>, DbErr> {
-    sealing_key::Entity::find_by_id(owner.to_owned()).one(connection).await
-}
-
-/// Keeps a service's key, unless a newer one is known.
-pub(crate) async fn keep_sealing_key(connection: &impl ConnectionTrait, row: sealing_key::Model) -> Result<(), DbErr> {
-    if let Some(known) = sealing_key_of(connection, &row.owner).await?
-        && known.published_at_ms >= row.published_at_ms
-    {
-        return Ok(());
-    }
-    let newer = OnConflict::column(sealing_key::Column::Owner)
-        .update_columns([sealing_key::Column::KeyId, sealing_key::Column::Key, sealing_key::Column::PublishedAtMs])
-        .to_owned();
-    sealing_key::Entity::insert_many([row.into_active_model()])
-        .on_conflict(newer)
         .exec_without_returning(connection)
         .await
         .map(|_| ())

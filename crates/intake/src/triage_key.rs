@@ -6,10 +6,10 @@ use sea_orm::DbErr;
 use tocsin_platform::database::Database;
 use tocsin_platform::failure::Failure;
 use tocsin_platform::seal::PublicSealingKey;
+use tocsin_platform::sealing_keys;
 use tocsin_proto::catalogue::Service;
 
 use crate::error::sealing_key_missing;
-use crate::store;
 
 /// triage's newest key as this process knows it.
 pub(crate) struct TriageKey {
@@ -34,13 +34,13 @@ impl TriageKey {
 
     /// Reads the newest key from the table, where any replica may have put it.
     pub(crate) async fn refresh(&self) -> Result<(), DbErr> {
-        let Some(row) = store::sealing_key_of(self.database.reader(), Service::Triage.as_str()).await? else {
+        let Some(key) = sealing_keys::newest(self.database.reader(), Service::Triage).await? else {
             return Ok(());
         };
-        if self.known().is_some_and(|known| known.id == row.key_id) {
+        if self.known().is_some_and(|known| known.id == key.id) {
             return Ok(());
         }
-        match PublicSealingKey::from_bytes(&row.key) {
+        match PublicSealingKey::from_bytes(&key.bytes) {
             Ok(key) => *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(key)),
             Err(error) => tracing::error!(reason = %error, "the stored sealing key of triage is no key"),
         }

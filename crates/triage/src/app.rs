@@ -37,6 +37,7 @@ pub struct App {
     desk: Desk,
     escalations: Reconciler,
     rotation: Reconciler,
+    started_at_ms: i64,
 }
 
 impl App {
@@ -64,7 +65,8 @@ impl App {
             other => StartError::Other(other.to_string()),
         })?;
         let rotation = Reconciler::new("triage key rotation", ROTATION_INTERVAL);
-        Ok(Self { foundation, desk, escalations, rotation })
+        let started_at_ms = desk.vault.now_ms(&desk.clock).await.map_err(start_error)?;
+        Ok(Self { foundation, desk, escalations, rotation, started_at_ms })
     }
 
     /// Serves until the shutdown drains.
@@ -82,7 +84,7 @@ impl App {
             async move { reconcile::rotate(&desk).await }
         };
         tasks.spawn("triage key rotation", self.rotation.run(shutdown.clone(), rotate));
-        let (desk, started_at_ms) = (self.desk.clone(), self.desk.clock.now_ms());
+        let (desk, started_at_ms) = (self.desk.clone(), self.started_at_ms);
         let keep_in_order = move || {
             let desk = desk.clone();
             async move { reconcile::keep_in_order(&desk, started_at_ms).await }

@@ -7,6 +7,7 @@ use sea_orm_migration::schema::{
     big_integer, big_integer_null, binary, binary_uniq, boolean, integer, pk_uuid, string, string_null, string_uniq,
     uuid, uuid_uniq,
 };
+use tocsin_platform::sealing_keys;
 
 /// Brings triage's database to the present form: the platform's tables first, then its own.
 pub struct Migrator;
@@ -14,9 +15,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut migrations = tocsin_platform::database::platform_migrations();
-        migrations.push(Box::new(Tables));
-        migrations
+        tocsin_platform::database::migrations_with(Tables)
     }
 }
 
@@ -40,7 +39,7 @@ impl MigrationTrait for Tables {
         for table in [alerts(), alert_consents(), responses(), escalations(), audit()] {
             manager.create_table(table).await?;
         }
-        for table in [reference_counters(), sealing_keys(), announced_keys()] {
+        for table in [reference_counters(), sealing_keys::table(), announced_keys()] {
             manager.create_table(table).await?;
         }
         create_indexes(manager).await
@@ -56,7 +55,7 @@ impl MigrationTrait for Tables {
 
 const TABLES: [&str; 17] = [
     "announced_keys",
-    "sealing_keys",
+    sealing_keys::TABLE,
     "reference_counters",
     "audit",
     "escalations",
@@ -283,16 +282,6 @@ fn reference_counters() -> TableCreateStatement {
         .table("reference_counters")
         .col(binary("series_hash").primary_key())
         .col(big_integer("last_number"))
-        .to_owned()
-}
-
-fn sealing_keys() -> TableCreateStatement {
-    Table::create()
-        .table("sealing_keys")
-        .col(string("owner").primary_key())
-        .col(string("key_id"))
-        .col(binary("key"))
-        .col(big_integer("published_at_ms"))
         .to_owned()
 }
 

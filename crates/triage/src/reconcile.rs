@@ -10,6 +10,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use tocsin_domain::case::CaseState;
 use tocsin_domain::priority::Priority;
 use tocsin_platform::clock::{from_ms, to_ms};
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_platform::seal::PublicSealingKey;
 use tocsin_platform::telemetry::metrics;
@@ -34,7 +35,7 @@ const UNTOUCHED_AFTER_START_MS: i64 = 10 * 60_000;
 pub(crate) async fn escalate(desk: &Desk) -> Result<Option<Duration>, TriageError> {
     watch_oldest_unanswered(desk).await?;
     let open = escalations::open_first(desk.database.reader(), CLOCKS_MAX).await?;
-    let now_ms = desk.clock.now_ms();
+    let now_ms = to_ms(agreed_now(desk.database.reader(), &desk.clock).await?);
     let full = open.len() >= usize::try_from(CLOCKS_MAX).unwrap_or(usize::MAX);
     let (due, later): (Vec<_>, Vec<_>) = open.into_iter().partition(|clock| clock.due_at_ms <= now_ms);
     let mut failed = None;
@@ -116,7 +117,7 @@ pub(crate) async fn rotate(desk: &Desk) -> Result<Option<Duration>, TriageError>
     }
     let due_ms =
         desk.vault.rotated_at_ms().await?.saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
-    let wait = Ord::max(due_ms.saturating_sub(desk.clock.now_ms()), 1);
+    let wait = Ord::max(due_ms.saturating_sub(desk.vault.now_ms(&desk.clock).await?), 1);
     Ok(Some(Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))))
 }
 
@@ -128,7 +129,7 @@ pub(crate) async fn begin(desk: &Desk) -> Result<(), TriageError> {
 }
 
 async fn rotate_if_due(desk: &Desk) -> Result<(), TriageError> {
-    if desk.vault.rotate_if_due(desk.clock.now_ms(), desk.config.rotation_period()).await? {
+    if desk.vault.rotate_if_due(desk.vault.now_ms(&desk.clock).await?, desk.config.rotation_period()).await? {
         tracing::info!("a new sealing key pair was made");
     }
     Ok(())
@@ -158,7 +159,7 @@ pub(crate) async fn keep_in_order(desk: &Desk, started_at_ms: i64) -> Result<Opt
             failed = Some(error);
         }
     }
-    if desk.clock.now_ms().saturating_sub(started_at_ms) >= UNTOUCHED_AFTER_START_MS {
+    if desk.vault.now_ms(&desk.clock).await?.saturating_sub(started_at_ms) >= UNTOUCHED_AFTER_START_MS {
         destroy_retired(desk).await?;
     }
     failed.map_or(Ok(None), Err)
@@ -167,7 +168,9 @@ pub(crate) async fn keep_in_order(desk: &Desk, started_at_ms: i64) -> Result<Opt
 /// Destroys the private halves of pairs that were retired long ago and that nothing waits for.
 async fn destroy_retired(desk: &Desk) -> Result<(), TriageError> {
     let keep_ms = i64::from(desk.config.key_keep_hours) * HOUR_MS;
-    let mut doomed = desk.vault.retired(desk.clock.now_ms().saturating_sub(keep_ms)).await?;
+    // Time is the key store's: a process with a wrong clock must not end a key early.
+    let now_ms = desk.vault.now_ms(&desk.clock).await?;
+    let mut doomed = desk.vault.retired(now_ms.saturating_sub(keep_ms)).await?;
     if doomed.is_empty() {
         return Ok(());
     }

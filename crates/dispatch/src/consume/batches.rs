@@ -10,6 +10,7 @@ use tocsin_domain::id::{BatchId, ContactId, OrganisationId};
 use tocsin_platform::consume::ConsumeError;
 use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_platform::seal;
+use tocsin_platform::sealing_keys;
 use tocsin_proto::catalogue::{Lane, NOTICES_REQUESTED, Service};
 use tocsin_proto::common::v1::{AlertText, Sealed};
 use tocsin_proto::convert::timestamp;
@@ -18,7 +19,6 @@ use tocsin_proto::event::v1::{AlertContent, AlertTexts, NoticeRecipient, Notices
 use super::released::Release;
 use crate::dispatch::{Dispatch, lane};
 use crate::error::fault;
-use crate::store;
 
 /// One organisation of the audience.
 pub(super) struct Recipient {
@@ -112,7 +112,7 @@ async fn sealed_texts(
     if !release.tlp.allows_text() {
         return Ok(None);
     }
-    let key = store::keys::find(transaction, Service::Notification.as_str()).await?.ok_or_else(|| {
+    let key = sealing_keys::newest(transaction, Service::Notification).await?.ok_or_else(|| {
         ConsumeError::Unavailable("the sealing key of notification has not been published yet".to_owned())
     })?;
     let texts = AlertTexts { reference: content.reference.clone(), texts: reviewed.to_vec() };

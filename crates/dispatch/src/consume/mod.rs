@@ -1,7 +1,6 @@
 //! What dispatch hears: one function an event. Each keeps its effects and what it says in the given transaction.
 
 mod batches;
-mod key_published;
 mod progressed;
 mod released;
 mod withdrawn;
@@ -9,7 +8,10 @@ mod withdrawn;
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
-use tocsin_proto::catalogue::{ALERT_RELEASED, ALERT_WITHDRAWN, NOTICES_PROGRESSED, NOTIFICATION_KEY_PUBLISHED};
+use tocsin_platform::sealing_keys;
+use tocsin_proto::catalogue::{
+    ALERT_RELEASED, ALERT_WITHDRAWN, NOTICES_PROGRESSED, NOTIFICATION_KEY_PUBLISHED, Service,
+};
 
 use crate::dispatch::Shared;
 use crate::error::fault;
@@ -29,7 +31,7 @@ impl Consume for Events {
         } else if *event.kind == NOTICES_PROGRESSED {
             progressed::consume(transaction, event).await
         } else if *event.kind == NOTIFICATION_KEY_PUBLISHED {
-            key_published::consume(transaction, event).await
+            sealing_keys::hear(transaction, Service::Notification, event).await
         } else {
             Err(fault("dispatch does not consume events of this kind"))
         }

@@ -17,6 +17,7 @@ use tocsin_domain::reference::ShortCode;
 use tocsin_domain::tlp::Tlp;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::consume::{ConsumeError, IncomingEvent};
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::seal::Sealed;
 use tocsin_proto::common::v1::Person;
 use tocsin_proto::convert::from_timestamp;
@@ -66,7 +67,8 @@ pub(super) async fn consume(
     // A withdrawal of the same alert at the same moment waits, or is waited for.
     store::feed::lock(transaction).await?;
     let known = store::alerts::find(transaction, release.id.as_uuid()).await?;
-    let now = dispatch.clock.now();
+    // The agreed time: a process with a wrong clock must neither withhold an alert nor tell one whose consent has ended.
+    let now = agreed_now(transaction, &dispatch.clock).await?;
     let decision = decide(known.as_ref(), i64::from(release.revision), release.consent_expires_at, now);
     if decision == Decision::Ignore {
         return Ok(());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::lifecycle::{Reconciler, Shutdown, Waker};
 use tokio::sync::broadcast;
 
@@ -71,6 +72,7 @@ async fn read(dispatch: &Dispatch, seen: &AtomicI64) -> Result<Option<Duration>,
     if from == bounds.position {
         return Ok(None);
     }
+    reach("dispatch.feed_read");
     let entries = read_for_all(dispatch, &bounds.epoch, from, READ_AT_ONCE).await?;
     let more = u64::try_from(entries.len()).is_ok_and(|read| read == READ_AT_ONCE);
     for entry in entries {

@@ -2,7 +2,6 @@
 
 pub(crate) mod alerts;
 pub(crate) mod feed;
-pub(crate) mod keys;
 pub(crate) mod organisations;
 pub(crate) mod progress;
 pub(crate) mod recipients;

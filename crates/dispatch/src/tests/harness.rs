@@ -54,6 +54,9 @@ pub(super) struct World {
     pub(super) dispatch: Shared,
     pub(super) shutdown: Shutdown,
     pub(super) http: String,
+    /// What another process of dispatch is made of.
+    pub(super) bus: Bus,
+    pub(super) settings: String,
     channel: Channel,
     handle: ShutdownHandle,
     task: JoinHandle<Result<(), LifecycleError>>,
@@ -84,6 +87,7 @@ impl World {
         let (channel, http_address) = (Endpoint::from_shared(address(&grpc)).unwrap().connect_lazy(), address(&http));
         let nobody = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
         let peers = Peers { dispatch: nobody.clone(), notification: nobody };
+        let own_bus = bus.clone();
         let parts = Parts { settings, clock, bus, credentials: credentials.clone(), grpc, http, peers };
         let app = Box::pin(App::build(parts)).await.unwrap();
         let dispatch = Shared::clone(&app.dispatch);
@@ -99,6 +103,8 @@ impl World {
             dispatch,
             shutdown,
             http: http_address,
+            bus: own_bus,
+            settings: text,
             channel,
             handle,
             task,
@@ -171,7 +177,7 @@ impl World {
     }
 
     pub(super) async fn say_release(&self, draft: &Draft) {
-        let key = async || self.triage.heard::<KeyPublished>(&DISPATCH_KEY_PUBLISHED).len() == 1;
+        let key = async || !self.triage.heard::<KeyPublished>(&DISPATCH_KEY_PUBLISHED).is_empty();
         wait_until("triage knows dispatch's key", LIMIT, key).await;
         let said = self.triage.heard::<KeyPublished>(&DISPATCH_KEY_PUBLISHED).remove(0);
         let key = PublicSealingKey::try_from(said.key.unwrap()).unwrap();

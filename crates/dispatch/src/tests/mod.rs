@@ -8,6 +8,7 @@ mod expiry;
 mod feed;
 mod harness;
 mod neighbour;
+mod processes;
 mod race;
 mod release;
 mod respond;

@@ -43,10 +43,12 @@ pub(super) struct Harness {
     settings: String,
     triage: Triage,
     running: Running,
+    bus: Bus,
     client: reqwest::Client,
 }
 
-struct Running {
+/// One process.
+pub(super) struct Running {
     http: String,
     grpc: String,
     handle: ShutdownHandle,
@@ -84,22 +86,34 @@ impl Harness {
         let folder = tempfile::tempdir().unwrap();
         let (bus, clock) = (Bus::in_process(), Clock::system());
         let triage = Triage::start(folder.path(), &bus, &clock).await;
-        let running = Box::pin(run(&url, folder.path(), settings, bus, clock)).await;
+        let running = Box::pin(run(&url, folder.path(), settings, bus.clone(), clock)).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { database, url, folder, settings: settings.to_owned(), triage, running, client }
+        Self { database, url, folder, settings: settings.to_owned(), triage, running, bus, client }
     }
 
     /// Ends the tasks where they stand, and starts intake and triage again on the same files and a new bus.
     pub(super) async fn killed_and_started_again(self) -> Self {
-        let Self { database, url, folder, settings, triage, running, client } = self;
+        let Self { database, url, folder, settings, triage, running, client, .. } = self;
         running.task.abort();
         let _ = running.task.await;
         let heard = Arc::clone(&triage.heard);
         drop(triage);
         let (bus, clock) = (Bus::in_process(), Clock::system());
         let triage = Triage::start_again(folder.path(), &bus, &clock, heard).await;
-        let running = Box::pin(run(&url, folder.path(), &settings, bus, clock)).await;
-        Self { database, url, folder, settings, triage, running, client }
+        let running = Box::pin(run(&url, folder.path(), &settings, bus.clone(), clock)).await;
+        Self { database, url, folder, settings, triage, running, bus, client }
+    }
+
+    /// Starts another process of intake over the same database. It ends when what is returned is dropped.
+    pub(super) async fn another(&self) -> Running {
+        Box::pin(run(&self.url, self.folder.path(), &self.settings, self.bus.clone(), Clock::system())).await
+    }
+
+    /// `POST /v1/reports` at another process.
+    pub(super) async fn submit_at(&self, process: &Running, key: &str, report: &Value) -> Answer {
+        let request =
+            self.client.post(format!("{}/v1/reports", process.http)).header("content-type", "application/json");
+        send(request.header("idempotency-key", key).body(report.to_string())).await
     }
 
     /// Drains it; a task that failed fails the test.

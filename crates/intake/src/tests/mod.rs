@@ -9,5 +9,6 @@ mod harness;
 mod hostile;
 mod idempotency;
 mod openapi;
+mod processes;
 mod slow;
 mod triage;

@@ -7,8 +7,10 @@ use tocsin_domain::release::Refusal;
 use tocsin_domain::role::Action;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::credentials::Principal;
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::failure::Failure;
 use tocsin_platform::seal::PublicSealingKey;
+use tocsin_platform::sealing_keys;
 use tocsin_proto::catalogue::Service;
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
@@ -17,7 +19,7 @@ use crate::desk::Desk;
 use crate::error::TriageError;
 use crate::gate::Gate;
 use crate::release::{self, Releasing};
-use crate::store::{keys, trail};
+use crate::store::trail;
 use crate::{decode, peers};
 
 /// Releases an alert, or answers with every refusal.
@@ -31,8 +33,10 @@ pub(super) async fn release_alert(
     let before = Gate::read(desk.database.reader(), &desk.vault, name).await?;
     before.open()?;
     let audience = peers::audience(&desk.peers.audience(&caller, before.audience_question()).await?)?;
-    let dispatch_key = keys::newest(desk.database.reader(), Service::Dispatch).await?.ok_or_else(key_missing)?;
+    let dispatch_key =
+        sealing_keys::newest(desk.database.reader(), Service::Dispatch).await?.ok_or_else(key_missing)?;
 
+    reach("triage.audience_asked");
     let transaction = desk.database.begin().await?;
     let mut gate = Gate::lock(&transaction, &desk.vault, &before.case.id().to_string()).await?;
     gate.open()?;

@@ -1,6 +1,5 @@
 //! Events in, one file an event.
 
-mod dispatch_key_published;
 mod message_received;
 mod report_received;
 mod response_recorded;
@@ -9,7 +8,8 @@ use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
 use tocsin_platform::seal::{self, DataKey, Sealed};
-use tocsin_proto::catalogue::{DISPATCH_KEY_PUBLISHED, MESSAGE_RECEIVED, REPORT_RECEIVED, RESPONSE_RECORDED};
+use tocsin_platform::sealing_keys;
+use tocsin_proto::catalogue::{DISPATCH_KEY_PUBLISHED, MESSAGE_RECEIVED, REPORT_RECEIVED, RESPONSE_RECORDED, Service};
 use uuid::Uuid;
 
 pub(crate) use message_received::adopt;
@@ -39,7 +39,7 @@ impl Consume for Inbound {
         } else if event.kind == &RESPONSE_RECORDED {
             response_recorded::consume(desk, transaction, event.message()?).await?;
         } else if event.kind == &DISPATCH_KEY_PUBLISHED {
-            dispatch_key_published::consume(transaction, event.message()?).await?;
+            return sealing_keys::hear(transaction, Service::Dispatch, event).await;
         } else {
             return Err(ConsumeError::Fault(format!("triage does not take {}", event.kind.name)));
         }

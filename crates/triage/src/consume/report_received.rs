@@ -9,6 +9,7 @@ use tocsin_domain::language::Language;
 use tocsin_domain::priority::{Priority, provisional};
 use tocsin_domain::report::Report;
 use tocsin_platform::clock::to_ms;
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::seal::{self, DataKey, Encrypted, PublicSealingKey, Sealed};
 use tocsin_proto::convert::{from_timestamp, report_from_wire};
 use tocsin_proto::event::v1::ReportReceived;
@@ -44,6 +45,7 @@ pub(super) async fn consume(
     let report = opened(&key, &place, &sealed)?;
     // The key store comes first: a case whose key is nowhere could never be read, a key without a case harms nothing.
     desk.vault.keep_data_key(report_id, &key, to_ms(now)).await?;
+    reach("triage.data_key_kept");
 
     let date = report.adversary_date.as_ref().map(|date| date.at);
     let priority = provisional(&report.kinds, date, now);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    IntoActiveModel, QueryFilter, QueryOrder,
 };
 use tocsin_domain::country::CountryCode;
 use tocsin_domain::reference::{Reference, ShortCode};
@@ -180,12 +180,7 @@ pub(crate) async fn record_response(
     answered: &event::ResponseRecorded,
     at_ms: i64,
 ) -> Result<(), TriageError> {
-    let key = (alert, answered.organisation_id.clone());
     let version = i64::from(answered.version);
-    let known = response::Entity::find_by_id(key).lock_exclusive().one(transaction).await?;
-    if known.as_ref().is_some_and(|known| known.version >= version) {
-        return Ok(());
-    }
     let row = response::ActiveModel {
         alert_id: Set(alert),
         organisation_id: Set(answered.organisation_id.clone()),
@@ -195,6 +190,8 @@ pub(crate) async fn record_response(
     };
     let replace = OnConflict::columns([response::Column::AlertId, response::Column::OrganisationId])
         .update_columns([response::Column::Response, response::Column::Version, response::Column::AtMs])
+        // One statement decides: two processes that take two answers at once end with the newer.
+        .action_and_where(Expr::cust("excluded.version > responses.version"))
         .to_owned();
     response::Entity::insert(row).on_conflict(replace).exec_without_returning(transaction).await?;
     Ok(())

@@ -1,46 +1,11 @@
-//! Sealing keys: the newest of each other service, and which of our own were said.
+//! Sealing keys: which of our own were said, and which are still waited for.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
-use tocsin_platform::seal::PublicSealingKey;
-use tocsin_proto::catalogue::Service;
 
 use crate::entity::case::early_message;
-use crate::entity::ledger::{announced_key, sealing_key};
+use crate::entity::ledger::announced_key;
 use crate::error::TriageError;
-
-/// Keeps another service's key, unless a newer one is known.
-pub(crate) async fn keep<C: ConnectionTrait>(
-    connection: &C,
-    owner: Service,
-    key: &PublicSealingKey,
-    published_at_ms: i64,
-) -> Result<(), TriageError> {
-    let known = sealing_key::Entity::find_by_id(owner.as_str()).one(connection).await?;
-    if known.is_some_and(|known| known.published_at_ms > published_at_ms) {
-        return Ok(());
-    }
-    let row = sealing_key::ActiveModel {
-        owner: Set(owner.as_str().to_owned()),
-        key_id: Set(key.id.clone()),
-        key: Set(key.bytes.clone()),
-        published_at_ms: Set(published_at_ms),
-    };
-    let replace = OnConflict::column(sealing_key::Column::Owner)
-        .update_columns([sealing_key::Column::KeyId, sealing_key::Column::Key, sealing_key::Column::PublishedAtMs])
-        .to_owned();
-    sealing_key::Entity::insert(row).on_conflict(replace).exec_without_returning(connection).await?;
-    Ok(())
-}
-
-/// The newest key of another service.
-pub(crate) async fn newest<C: ConnectionTrait>(
-    connection: &C,
-    owner: Service,
-) -> Result<Option<PublicSealingKey>, TriageError> {
-    let row = sealing_key::Entity::find_by_id(owner.as_str()).one(connection).await?;
-    Ok(row.map(|row| PublicSealingKey { id: row.key_id, bytes: row.key }))
-}
 
 /// Whether a key of our own was said on the bus.
 pub(crate) async fn is_announced<C: ConnectionTrait>(connection: &C, key_id: &str) -> Result<bool, TriageError> {

@@ -51,6 +51,10 @@ pub(super) struct House {
     pub(super) dispatch: Neighbour,
     pub(super) dispatch_pair: SealingKeyPair,
     pub(super) stored: Stored,
+    /// What another process of triage is made of.
+    pub(super) bus: Bus,
+    pub(super) settings: String,
+    pub(super) peer: Channel,
     handle: ShutdownHandle,
     running: JoinHandle<Result<(), LifecycleError>>,
 }
@@ -119,6 +123,7 @@ impl House {
             stored.settings().url
         );
         let settings = Settings::from_text(&text).unwrap();
+        let own_bus = bus.clone();
         let credentials = Credentials::open(stored.settings(), clock.clone()).await.unwrap();
         let peer = format!("http://{}", neighbours::serve(&answers, &shutdown).await);
         let peer = tocsin_platform::grpc::connect_with(&peer, None).unwrap();
@@ -131,7 +136,7 @@ impl House {
             credentials: credentials.clone(),
             grpc,
             http: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            peers: Peers { dispatch: peer.clone(), notification: peer },
+            peers: Peers { dispatch: peer.clone(), notification: peer.clone() },
         };
         let app = Box::pin(App::build(parts)).await.unwrap();
         let running = tokio::spawn(app.run(shutdown));
@@ -147,6 +152,9 @@ impl House {
             dispatch,
             dispatch_pair: SealingKeyPair::generate().unwrap(),
             stored,
+            bus: own_bus,
+            settings: text,
+            peer,
             handle,
             running,
         };

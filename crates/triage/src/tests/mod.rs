@@ -7,6 +7,7 @@ mod fixtures;
 mod house;
 mod keys;
 mod neighbours;
+mod processes;
 mod races;
 mod refusals;
 mod roles;

@@ -7,11 +7,18 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, QueryFilter, QueryOrder,
 };
+use tocsin_platform::clock::{Clock, to_ms};
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::seal::{PublicSealingKey, SealingKeyPair};
 
 use super::{Vault, VaultError, entity};
 
 impl Vault {
+    /// The time on which all processes over this key store agree, in milliseconds.
+    pub(crate) async fn now_ms(&self, clock: &Clock) -> Result<i64, VaultError> {
+        Ok(to_ms(agreed_now(self.database.reader(), clock).await?))
+    }
+
     /// Makes a new pair if the current one is older than `period`, or there is none. Of several replicas one does it.
     /// Returns whether this call made one.
     pub(crate) async fn rotate_if_due(&self, now_ms: i64, period: Duration) -> Result<bool, VaultError> {
