@@ -141,7 +141,13 @@ impl Bulletins {
         }
     }
 
-    /// Forgets a bulletin whose texts were deleted.
+    /// Which bulletins are in memory, and whether with texts.
+    pub(crate) fn with_texts(&self) -> HashMap<(Uuid, i32), bool> {
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.by_id.iter().map(|(key, bulletin)| (*key, bulletin.row.sealed_texts.is_some())).collect()
+    }
+
+    /// Forgets a bulletin, so that it is read anew when it is needed again.
     pub(crate) fn forget(&self, id: Uuid, revision: i32) {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         cached.by_id.remove(&(id, revision));

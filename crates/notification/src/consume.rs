@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
@@ -14,26 +12,24 @@ use tocsin_domain::id::EventId;
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
-use tocsin_platform::seal::Sealed;
+use tocsin_platform::database::agreed_now;
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::telemetry::metrics;
 use tocsin_proto::catalogue::{NOTICES_REQUESTED, NOTICES_WITHDRAWN, PAGE_REQUESTED};
-use tocsin_proto::convert::from_timestamp;
 use tocsin_proto::event::v1::{NoticesRequested, NoticesWithdrawn, PageRequested};
 use uuid::Uuid;
 
 use crate::bulletin::Bulletin;
 use crate::contact::Recipient;
-use crate::engine::{Ready, Withdrawn, needs_a_person};
+use crate::decode::{decode_page, decode_request, fault, parse_id};
+use crate::engine::{Lease, Ready, Withdrawn, needs_a_person};
 use crate::entity::{bulletin, notice, withdrawal};
 use crate::expand::{Asked, Expansion};
 use crate::handover;
 use crate::office::{Office, insert_bulletin, insert_notices};
-use crate::render::BulletinKind;
 use crate::report::first_report;
-use crate::store::{owe_report, serialise_bulletin, withdraw_notices};
+use crate::store::{owe_report, present, serialise_bulletin, withdraw_notices};
 
-/// How long a page may still be sent after the answer was due.
-const PAGE_OPEN_HOURS: i64 = 24;
 /// The most events whose notices wait to be handed to the engine, more than all lanes take in one transaction each; what is
 /// dropped is claimed when its lease ends.
 const PENDING_MAX: usize = 256;
@@ -44,6 +40,14 @@ const SUPERSEDED: &str = "superseded";
 enum AfterCommit {
     Start(Vec<Ready>),
     Withdraw(Withdrawn),
+}
+
+/// What was written for a request.
+struct Written {
+    /// To be started after the commit.
+    ready: Vec<Ready>,
+    /// No notice of the request was known already.
+    all_new: bool,
 }
 
 /// The effects of events on this service.
@@ -70,6 +74,8 @@ impl Consume for Handler {
     }
 
     async fn committed(&self, event: &IncomingEvent) {
+        // The notices are written under this process's lease, and nobody else looks at them until it ends.
+        reach("notification.request_committed");
         let after = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&event.id);
         for step in after.unwrap_or_default() {
             match step {
@@ -95,11 +101,13 @@ impl Handler {
     ) -> Result<Vec<AfterCommit>, ConsumeError> {
         let message: NoticesRequested = event.message()?;
         let office = &self.office;
-        let now = office.clock.now();
-        let (row, batch_id, asked) = decode_request(message, office, to_ms(now))?;
+        let (mut row, batch_id, asked) = decode_request(message, office)?;
         serialise_bulletin(transaction, row.bulletin_id).await?;
+        let lease = Lease::begin(office, transaction).await?;
+        let now = lease.now;
+        row.created_at_ms = to_ms(now);
         let bulletin = self.kept(row)?;
-        let (withdrawn, superseded) = self.earlier_news(transaction, &bulletin).await?;
+        let (withdrawn, superseded) = self.earlier_news(transaction, &bulletin, to_ms(now)).await?;
         let ids: Vec<String> = asked.iter().map(|one| one.contact_id.clone()).collect();
         let contacts = office.directory.load(transaction, &ids).await?;
         let expansion = Expansion {
@@ -112,22 +120,23 @@ impl Handler {
             now,
         };
         let mut notices = expansion.notices(&asked);
-        let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
-        if ready.is_some() {
+        let written = self.write(transaction, &bulletin, &mut notices, &contacts, &lease).await?;
+        if written.all_new {
             let report = first_report(event.lane, &batch_id, &bulletin, &notices, now);
             office.outbox.record(transaction, &[report]).await?;
         }
         if notices.iter().any(|one| one.handed_to.is_some()) {
             handover::call_coordinators(office, transaction, std::slice::from_ref(&bulletin)).await?;
         }
-        let mut after = vec![AfterCommit::Start(ready.unwrap_or_default())];
+        let mut after = vec![AfterCommit::Start(written.ready)];
         after.extend(superseded.map(AfterCommit::Withdraw));
         Ok(after)
     }
 
-    /// The bulletin from memory if it is known there, else from this row.
+    /// The bulletin from memory if it is known there, else from this row. One whose texts were deleted gets them back.
     fn kept(&self, row: bulletin::Model) -> Result<Arc<Bulletin>, ConsumeError> {
-        if let Some(known) = self.office.bulletins.get(row.bulletin_id, row.revision) {
+        let known = self.office.bulletins.get(row.bulletin_id, row.revision);
+        if let Some(known) = known.filter(|known| known.row.sealed_texts.is_some() || row.sealed_texts.is_none()) {
             return Ok(known);
         }
         let bulletin = Bulletin::from_row(row).map_err(|error| ConsumeError::Fault(error.to_string()))?;
@@ -141,6 +150,7 @@ impl Handler {
         &self,
         transaction: &DatabaseTransaction,
         bulletin: &Bulletin,
+        now_ms: i64,
     ) -> Result<(HashMap<String, String>, Option<Withdrawn>), ConsumeError> {
         let (id, revision) = (bulletin.row.bulletin_id, bulletin.row.revision);
         let tombstones = withdrawal::Entity::find()
@@ -170,51 +180,61 @@ impl Handler {
                 Ok((withdrawn, None))
             }
             Some(newest) if newest < revision => {
-                withdraw_notices(transaction, &older, self.office.clock.now_ms()).await?;
+                withdraw_notices(transaction, &older, now_ms).await?;
                 Ok((withdrawn, Some(older)))
             }
             _ => Ok((withdrawn, None)),
         }
     }
 
-    /// Writes bulletin and notices. What is due and fits into memory is written under our lease and returned; none when
-    /// some notices were known already.
+    /// Writes bulletin and notices. What is new, due and fits into memory is written under our lease and returned.
     async fn write(
         &self,
         transaction: &DatabaseTransaction,
         bulletin: &Arc<Bulletin>,
-        notices: &mut [notice::Model],
+        notices: &mut Vec<notice::Model>,
         contacts: &HashMap<String, Arc<Recipient>>,
-    ) -> Result<Option<Vec<Ready>>, ConsumeError> {
+        lease: &Lease,
+    ) -> Result<Written, ConsumeError> {
         let office = &self.office;
-        let now_ms = office.clock.now_ms();
-        // Taken before the rows are written, so that our view of the lease never outlasts theirs.
-        let lease_ends = Instant::now() + Duration::from_secs(office.config.lease_seconds.into());
-        let lease_ends_ms = now_ms + i64::from(office.config.lease_seconds) * 1000;
+        let now_ms = to_ms(lease.now);
         let lane = notices.first().map_or(0, |one| one.lane);
         let due = notices.iter_mut().filter(|one| one.next_at_ms.is_some_and(|at| at <= now_ms));
         let mut leased = HashSet::new();
-        for one in due.take(office.engine.room(lane)) {
-            one.next_at_ms = Some(lease_ends_ms);
+        for one in due.take(self.room(lane)) {
+            one.next_at_ms = Some(lease.ends_ms());
             one.lease_owner = Some(office.engine.owner);
             leased.insert(one.notice_id);
         }
         insert_bulletin(transaction, &bulletin.row).await?;
         let inserted = insert_notices(transaction, notices).await?;
-        count_ends(bulletin, notices);
-        if usize::try_from(inserted) != Ok(notices.len()) {
-            // Some were known already: those that are new are claimed when the lease ends, and dispatch, which may have been
-            // restored, is told of all of them again.
+        let all_new = usize::try_from(inserted) == Ok(notices.len());
+        if !all_new {
+            // Some were known already and go their own way. Dispatch, which may have been restored, is told of all again.
             owe_report(transaction, bulletin, now_ms).await?;
-            return Ok(None);
+            let ids: Vec<Uuid> = notices.iter().map(|one| one.notice_id).collect();
+            let new = present(transaction, &ids).await?;
+            notices.retain(|one| new.contains(&one.notice_id));
         }
+        count_ends(bulletin, notices);
         let ready = notices.iter().filter(|one| leased.contains(&one.notice_id)).map(|one| Ready {
             recipient: contacts.get(&one.contact_id).cloned(),
             notice: one.clone(),
             bulletin: Arc::clone(bulletin),
-            lease_ends,
+            lease_ends: lease.ends,
         });
-        Ok(Some(ready.collect()))
+        Ok(Written { ready: ready.collect(), all_new })
+    }
+
+    /// How many more notices may be written under our lease: several events can share one transaction, and what they
+    /// brought is handed to the engine only after its commit.
+    fn room(&self, lane: i16) -> usize {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let brought = pending.values().flatten().map(|step| match step {
+            AfterCommit::Start(ready) => ready.len(),
+            AfterCommit::Withdraw(_) => 0,
+        });
+        self.office.engine.room(lane).saturating_sub(brought.sum())
     }
 
     /// notices.withdrawn: what is queued ends, and a tombstone stays for what is requested later.
@@ -230,8 +250,8 @@ impl Handler {
             organisation_id: message.organisation_id,
             reason: message.reason,
         };
-        let now_ms = self.office.clock.now_ms();
         serialise_bulletin(transaction, withdrawn.bulletin_id).await?;
+        let now_ms = to_ms(agreed_now(transaction, &self.office.clock).await?);
         record_tombstone(transaction, &withdrawn, now_ms).await?;
         withdraw_notices(transaction, &withdrawn, now_ms).await?;
         Ok(vec![AfterCommit::Withdraw(withdrawn)])
@@ -245,7 +265,8 @@ impl Handler {
     ) -> Result<Vec<AfterCommit>, ConsumeError> {
         let message: PageRequested = event.message()?;
         let office = &self.office;
-        let now = office.clock.now();
+        let lease = Lease::begin(office, transaction).await?;
+        let now = lease.now;
         let row = decode_page(&message, to_ms(now))?;
         let batch_id = row.bulletin_id.to_string();
         let bulletin = self.kept(row)?;
@@ -267,8 +288,8 @@ impl Handler {
             now,
         };
         let mut notices = expansion.notices(&asked);
-        let ready = self.write(transaction, &bulletin, &mut notices, &contacts).await?;
-        Ok(vec![AfterCommit::Start(ready.unwrap_or_default())])
+        let written = self.write(transaction, &bulletin, &mut notices, &contacts, &lease).await?;
+        Ok(vec![AfterCommit::Start(written.ready)])
     }
 }
 
@@ -314,79 +335,4 @@ async fn record_tombstone<C: ConnectionTrait>(
         .to_owned();
     withdrawal::Entity::insert(row).on_conflict(newer).exec_without_returning(connection).await?;
     Ok(())
-}
-
-fn fault(field: &str) -> ConsumeError {
-    ConsumeError::Fault(format!("the field {field} cannot be read"))
-}
-
-fn parse_id(field: &str, given: &str) -> Result<Uuid, ConsumeError> {
-    Uuid::try_parse(given).map_err(|_| fault(field))
-}
-
-fn decode_request(
-    message: NoticesRequested,
-    office: &Office,
-    now_ms: i64,
-) -> Result<(bulletin::Model, String, Vec<Asked>), ConsumeError> {
-    let deadline = from_timestamp(message.deadline.as_ref()).ok_or_else(|| fault("deadline"))?;
-    let released_at = from_timestamp(message.released_at.as_ref()).ok_or_else(|| fault("released_at"))?;
-    let consent_expires_at = match &message.consent_expires_at {
-        None => None,
-        Some(at) => Some(from_timestamp(Some(at)).ok_or_else(|| fault("consent_expires_at"))?),
-    };
-    let open_for = TimeDelta::hours(office.config.expire_after_hours.into());
-    // An adversary's date that has passed already ends the deadline, not the need to be told.
-    let latest = deadline.max(released_at);
-    let expires_at = latest.checked_add_signed(open_for).unwrap_or(latest);
-    let coordinator = message.coordinator.unwrap_or_default();
-    let row = bulletin::Model {
-        bulletin_id: parse_id("alert_id", &message.alert_id)?,
-        revision: i32::try_from(message.revision).map_err(|_| fault("revision"))?,
-        kind: BulletinKind::Alert.as_str().to_owned(),
-        short_code: message.short_code,
-        priority: message.priority,
-        tlp: message.tlp,
-        released_at_ms: to_ms(released_at),
-        deadline_at_ms: to_ms(deadline),
-        expires_at_ms: to_ms(expires_at),
-        consent_expires_at_ms: consent_expires_at.map(to_ms),
-        drill: message.drill,
-        source_language: message.source_language,
-        reviewed_languages: message.reviewed_languages.join(" "),
-        coordinator_id: coordinator.actor_id,
-        coordinator_name: coordinator.name,
-        sealed_texts: message.texts.map(|sealed| Sealed::from(sealed).to_bytes()),
-        created_at_ms: now_ms,
-    };
-    let asked = message.recipients.into_iter().map(|recipient| Asked {
-        contact_id: recipient.contact_id,
-        organisation_id: recipient.organisation_id,
-        acknowledge_token: recipient.acknowledge_token,
-    });
-    Ok((row, message.batch_id, asked.collect()))
-}
-
-fn decode_page(message: &PageRequested, now_ms: i64) -> Result<bulletin::Model, ConsumeError> {
-    let due = from_timestamp(message.answer_due_at.as_ref()).ok_or_else(|| fault("answer_due_at"))?;
-    Ok(bulletin::Model {
-        bulletin_id: parse_id("page_id", &message.page_id)?,
-        revision: 0,
-        kind: BulletinKind::Page.as_str().to_owned(),
-        short_code: String::new(),
-        priority: message.priority.clone(),
-        tlp: tocsin_domain::tlp::Tlp::Red.as_str().to_owned(),
-        released_at_ms: now_ms,
-        deadline_at_ms: to_ms(due),
-        // A late page is better than none: an escalation comes anyway.
-        expires_at_ms: to_ms(due).max(now_ms) + TimeDelta::hours(PAGE_OPEN_HOURS).num_milliseconds(),
-        consent_expires_at_ms: None,
-        drill: false,
-        source_language: tocsin_domain::language::Language::En.as_str().to_owned(),
-        reviewed_languages: String::new(),
-        coordinator_id: String::new(),
-        coordinator_name: String::new(),
-        sealed_texts: None,
-        created_at_ms: now_ms,
-    })
 }

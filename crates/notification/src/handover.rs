@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, DbErr};
 use tocsin_domain::priority::Priority;
 use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
 
 use crate::bulletin::Bulletin;
 use crate::entity::{bulletin, notice};
@@ -49,7 +50,7 @@ async fn call<C: ConnectionTrait>(office: &Office, connection: &C, about: &Bulle
     if contacts.get(&coordinator).is_none_or(|contact| contact.organisation_id.is_some()) {
         return Ok(());
     }
-    let (now, id) = (office.clock.now(), about.row.bulletin_id);
+    let (now, id) = (agreed_now(connection, &office.clock).await?, about.row.bulletin_id);
     let row = bulletin::Model {
         bulletin_id: derived_id(&format!("handover:{id}:{}", about.row.revision)),
         revision: 0,

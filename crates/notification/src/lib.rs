@@ -9,6 +9,7 @@ mod secrets;
 
 mod channel;
 mod contact;
+mod decode;
 mod render;
 
 mod bulletin;

@@ -14,9 +14,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut migrations = tocsin_platform::database::platform_migrations();
-        migrations.push(Box::new(Tables));
-        migrations
+        tocsin_platform::database::migrations_with(Tables)
     }
 }
 

@@ -1,12 +1,15 @@
 //! What consumers, doors and workers share: the database, the secrets, the contacts, the channels.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+};
 use tocsin_domain::language::Language;
-use tocsin_platform::clock::Clock;
-use tocsin_platform::database::Database;
+use tocsin_platform::clock::{Clock, to_ms};
+use tocsin_platform::database::{Database, agreed_now};
 use tocsin_platform::lifecycle::Waker;
 use tocsin_platform::outbox::Outbox;
 use uuid::Uuid;
@@ -18,6 +21,7 @@ use crate::contact::Directory;
 use crate::engine::EngineHandle;
 use crate::entity::{bulletin, notice};
 use crate::secrets::LocalSecrets;
+use crate::store::serialise_bulletin;
 
 /// Rows in one insert: a notice has 22 columns, and SQLite binds at most 32,766 values.
 const ROWS_AN_INSERT: usize = 1_000;
@@ -105,7 +109,7 @@ pub(crate) async fn insert_notices<C: ConnectionTrait>(connection: &C, rows: &[n
 /// Deletes the texts of bulletins of which no notice has a next step.
 pub(crate) async fn delete_ended_texts(office: &Office) -> Result<(), DbErr> {
     use sea_orm::sea_query::Query;
-    let before_ms = office.clock.now_ms() - TEXTS_GRACE_MS;
+    let before_ms = to_ms(agreed_now(office.database.reader(), &office.clock).await?) - TEXTS_GRACE_MS;
     let moving = Query::select()
         .expr(Expr::val(1))
         .from(notice::Entity)
@@ -122,19 +126,44 @@ pub(crate) async fn delete_ended_texts(office: &Office) -> Result<(), DbErr> {
     let ended = bulletin::Entity::find()
         .filter(bulletin::Column::SealedTexts.is_not_null())
         .filter(bulletin::Column::CreatedAtMs.lt(before_ms))
-        .filter(Expr::exists(moving).not())
+        .filter(Expr::exists(moving.clone()).not())
         .all(office.database.reader())
         .await?;
     for row in ended {
         let transaction = office.database.begin().await?;
+        // A request for further notices of it waits, or was waited for and is seen.
+        serialise_bulletin(&transaction, row.bulletin_id).await?;
         bulletin::Entity::update_many()
             .col_expr(bulletin::Column::SealedTexts, Expr::value(Option::<Vec<u8>>::None))
             .filter(bulletin::Column::BulletinId.eq(row.bulletin_id))
             .filter(bulletin::Column::Revision.eq(row.revision))
+            .filter(Expr::exists(moving.clone()).not())
             .exec(&transaction)
             .await?;
         tocsin_platform::database::commit(transaction, "notification.delete_texts").await?;
-        office.bulletins.forget(row.bulletin_id, row.revision);
+    }
+    forget_changed_texts(office).await
+}
+
+/// Forgets what memory holds otherwise than the table: texts that were deleted, by whichever process, or came back.
+async fn forget_changed_texts(office: &Office) -> Result<(), DbErr> {
+    let cached = office.bulletins.with_texts();
+    if cached.is_empty() {
+        return Ok(());
+    }
+    let stored: Vec<(Uuid, i32)> = bulletin::Entity::find()
+        .select_only()
+        .columns([bulletin::Column::BulletinId, bulletin::Column::Revision])
+        .filter(bulletin::Column::BulletinId.is_in(cached.keys().map(|(id, _)| *id)))
+        .filter(bulletin::Column::SealedTexts.is_not_null())
+        .into_tuple()
+        .all(office.database.reader())
+        .await?;
+    let stored: HashSet<(Uuid, i32)> = stored.into_iter().collect();
+    for ((id, revision), has_texts) in cached {
+        if has_texts != stored.contains(&(id, revision)) {
+            office.bulletins.forget(id, revision);
+        }
     }
     Ok(())
 }

@@ -13,9 +13,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Deserialize;
 use tocsin_domain::notice::{NoticeState, advance};
+use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::failure::Failure;
 use tocsin_platform::group_commit::GroupCommit;
 use uuid::Uuid;
@@ -116,6 +119,7 @@ fn state_of_word(word: &str) -> Option<NoticeState> {
 
 /// Records a batch of receipts in one transaction.
 pub(crate) async fn record(office: Arc<Office>, receipts: Vec<Receipt>) -> Vec<Recorded> {
+    reach("notification.receipts_taken");
     let outcome = record_all(&office, &receipts).await.map_err(Failure::from);
     if outcome.is_ok() {
         office.progress.wake();
@@ -133,16 +137,19 @@ async fn record_all(office: &Office, receipts: &[Receipt]) -> Result<(), DbErr> 
     let transaction = office.database.begin().await?;
     let rows = notice::Entity::find()
         .filter(notice::Column::NoticeId.is_in(news.keys().copied()))
+        // In one order, so that two processes never wait for each other's rows.
+        .order_by_asc(notice::Column::NoticeId)
         .lock_exclusive()
         .all(&transaction)
         .await?;
+    let now_ms = to_ms(agreed_now(&transaction, &office.clock).await?);
     let mut changes = Vec::new();
     let mut failed = Vec::new();
     for row in rows {
         let Some(state) = news.get(&row.notice_id) else { continue };
         let Some(bulletin) = office.bulletin(&transaction, row.bulletin_id, row.revision).await? else { continue };
         let by_hand = handover::name_for(&bulletin).filter(|_| needs_a_person(*state) && row.handed_to.is_none());
-        let Some(change) = change(office, row, *state, by_hand.clone(), bulletin.is_reported()) else { continue };
+        let Some(change) = change(row, *state, by_hand.clone(), bulletin.is_reported(), now_ms) else { continue };
         if by_hand.is_some() {
             failed.push(bulletin);
         }
@@ -156,18 +163,17 @@ async fn record_all(office: &Office, receipts: &[Receipt]) -> Result<(), DbErr> 
 /// What a receipt changes; none when it is no news. It ends a lease too: what is in flight ends by itself, and its end
 /// finds the stronger state.
 fn change(
-    office: &Office,
     row: notice::Model,
     news: NoticeState,
     by_hand: Option<String>,
     reported: bool,
+    now_ms: i64,
 ) -> Option<Change> {
     let current: NoticeState = row.state.parse().ok()?;
     let state = advance(current, news);
     if state == current {
         return None;
     }
-    let now_ms = office.clock.now_ms();
     let failed = needs_a_person(state);
     Some(Change {
         notice_id: row.notice_id,

@@ -1,11 +1,14 @@
 //! Set-based changes of notices, the same for SQLite and PostgreSQL.
 
+use std::collections::HashSet;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, ExprTrait,
-    QueryFilter, Statement, Value,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait, QueryFilter,
+    QuerySelect, Statement, Value,
 };
 use tocsin_domain::notice::NoticeState;
+use tocsin_platform::database::take_turn;
 use uuid::Uuid;
 
 use crate::bulletin::Bulletin;
@@ -14,6 +17,8 @@ use crate::entity::notice;
 
 /// Rows in one statement.
 const ROWS_A_STATEMENT: usize = 500;
+/// Ids in one query.
+const IDS_A_QUERY: usize = 1_000;
 /// Values of one row below.
 const CHANGE_COLUMNS: usize = 10;
 
@@ -79,13 +84,7 @@ pub(crate) async fn update_notices<C: ConnectionTrait>(connection: &C, changes: 
 /// Waits until no other process's transaction deals with this bulletin, and keeps others waiting until this one ends.
 /// Requests and withdrawals that passed each by would not see each other's rows.
 pub(crate) async fn serialise_bulletin(transaction: &DatabaseTransaction, bulletin_id: Uuid) -> Result<(), DbErr> {
-    // The one writer of SQLite serialises everything.
-    if transaction.get_database_backend() != DatabaseBackend::Postgres {
-        return Ok(());
-    }
-    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [bulletin_id.to_string().into()]);
-    transaction.execute_raw(statement).await.map(|_| ())
+    take_turn(transaction, &bulletin_id.to_string()).await
 }
 
 /// Ends what is queued and covered; what is in flight is marked, so that it is not repeated.
@@ -120,6 +119,22 @@ pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
         .exec(connection)
         .await
         .map(|_| ())
+}
+
+/// Which of these notices have a row.
+pub(crate) async fn present<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
+    let mut present = HashSet::with_capacity(ids.len());
+    for chunk in ids.chunks(IDS_A_QUERY) {
+        let found: Vec<Uuid> = notice::Entity::find()
+            .select_only()
+            .column(notice::Column::NoticeId)
+            .filter(notice::Column::NoticeId.is_in(chunk.iter().copied()))
+            .into_tuple()
+            .all(connection)
+            .await?;
+        present.extend(found);
+    }
+    Ok(present)
 }
 
 /// Owes dispatch a report of every notice of a bulletin.

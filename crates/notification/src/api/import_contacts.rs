@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use tocsin_domain::violation::FieldViolation;
+use tocsin_platform::database::take_turn;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::{Contact, ContactSecret, ImportContactsRequest, ImportContactsResponse};
 
@@ -25,6 +26,8 @@ pub(super) async fn import_contacts(
 ) -> Result<ImportContactsResponse, Failure> {
     let contacts = decode(office, request.contacts)?;
     let transaction = office.database.begin().await?;
+    // One import at a time: two that made secrets for the same contact would each tell their own.
+    take_turn(&transaction, "contacts").await?;
     let mut known = load(&transaction, &contacts).await?;
     let mut answer = ImportContactsResponse::default();
     let mut rows = Vec::new();

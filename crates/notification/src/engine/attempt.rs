@@ -1,6 +1,8 @@
 //! One attempt: whether it may still start, what is said, and to whom.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use futures::FutureExt as _;
 use tocsin_domain::channel::Channel;
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::clock::from_ms;
+use tocsin_platform::fail_points::reach;
 
 use super::Ready;
 use crate::channel::{Outcome, SmsMessage, WebhookPost};
@@ -51,23 +54,46 @@ pub(super) async fn make(office: &Office, ready: &Ready) -> Outcome {
     guarded(attempt(office, ready), ready.lease_ends).await
 }
 
-/// Whatever an attempt does, it has an end: a panic is a temporary failure like any other.
+/// Whatever an attempt does, it has an end: a panic is a temporary failure like any other. The clock is looked at before
+/// each of its steps, and not only when a timer fires: a process that was stopped for longer than its leases goes on in
+/// the middle of a step, and must not send what another process has sent meanwhile.
 async fn guarded(attempt: impl Future<Output = Outcome>, lease_ends: Instant) -> Outcome {
-    let attempt = AssertUnwindSafe(attempt).catch_unwind();
-    match tokio::time::timeout_at(lease_ends.into(), attempt).await {
-        Ok(Ok(outcome)) => outcome,
+    let mut attempt = pin!(AssertUnwindSafe(attempt).catch_unwind());
+    let in_time = std::future::poll_fn(|context| {
+        if Instant::now() >= lease_ends {
+            return Poll::Ready(None);
+        }
+        attempt.as_mut().poll(context).map(Some)
+    });
+    match tokio::time::timeout_at(lease_ends.into(), in_time).await {
+        Ok(Some(Ok(outcome))) => outcome,
         // The text of a panic may quote what was sent.
-        Ok(Err(_panic)) => Outcome::temporary("broke"),
-        Err(_elapsed) => Outcome::temporary("lease_over"),
+        Ok(Some(Err(_panic))) => Outcome::temporary("broke"),
+        Ok(None) | Err(_) => Outcome::temporary("lease_over"),
     }
 }
 
 async fn attempt(office: &Office, ready: &Ready) -> Outcome {
     let Some(recipient) = &ready.recipient else { return no_address() };
     match ready.notice.channel.parse() {
-        Ok(Channel::Email) => by_mail(office, ready, recipient).await,
-        Ok(Channel::Sms) => by_sms(office, ready, recipient).await,
-        Ok(Channel::Webhook) => by_webhook(office, ready, recipient).await,
+        Ok(Channel::Email) => {
+            reach("notification.email_begins");
+            let outcome = by_mail(office, ready, recipient).await;
+            reach("notification.email_ended");
+            outcome
+        }
+        Ok(Channel::Sms) => {
+            reach("notification.sms_begins");
+            let outcome = by_sms(office, ready, recipient).await;
+            reach("notification.sms_ended");
+            outcome
+        }
+        Ok(Channel::Webhook) => {
+            reach("notification.webhook_begins");
+            let outcome = by_webhook(office, ready, recipient).await;
+            reach("notification.webhook_ended");
+            outcome
+        }
         Err(_) => no_address(),
     }
 }
@@ -136,6 +162,8 @@ mod tests {
         assert_eq!(broke, Outcome::temporary("broke"));
         let hung = guarded(std::future::pending(), Instant::now() + Duration::from_millis(20)).await;
         assert_eq!(hung, Outcome::temporary("lease_over"));
+        let late = guarded(async { panic!("it was begun although its lease is over") }, Instant::now()).await;
+        assert_eq!(late, Outcome::temporary("lease_over"));
         let taken = Outcome::taken(NoticeState::Accepted, "250");
         assert_eq!(guarded(std::future::ready(taken.clone()), later).await, taken);
     }

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
 
 use super::Ready;
+use super::lease::{AgreedTime, Lease};
 use crate::entity::notice;
 use crate::office::Office;
 
@@ -23,6 +26,8 @@ pub(super) struct Claimed {
     pub(super) ready: Vec<Ready>,
     /// After how long something falls due next; zero when there may be more now.
     pub(super) next: Option<Duration>,
+    /// The time on which the processes agree.
+    pub(super) time: AgreedTime,
 }
 
 /// Claims up to a batch of what is due. Each lane, the urgent one first, brings the destinations that have enough of it
@@ -31,28 +36,25 @@ pub(super) async fn claim(office: Arc<Office>, mut lanes: Vec<Vec<i64>>) -> Resu
     for saturated in &mut lanes {
         saturated.truncate(SATURATED_MAX);
     }
-    // Taken before the rows are, so that our view of the lease never outlasts theirs.
-    let lease = Duration::from_secs(office.config.lease_seconds.into());
-    let lease_ends = Instant::now() + lease;
-    let now_ms = office.clock.now_ms();
-    let lease_ends_ms = now_ms + i64::from(office.config.lease_seconds) * 1000;
+    let lease = Lease::begin(&office, office.database.reader()).await?;
+    let (now_ms, time) = (to_ms(lease.now), lease.time());
     let next = next_due(&office, &lanes).await?;
     if next.is_none_or(|due| due > now_ms) {
         let next = next.map(|due| Duration::from_millis(u64::try_from(due - now_ms).unwrap_or(0)));
-        return Ok(Claimed { ready: Vec::new(), next });
+        return Ok(Claimed { ready: Vec::new(), next, time });
     }
     let transaction = office.database.begin().await?;
     let mut rows = Vec::new();
     for (lane, saturated) in (0_i16..).zip(&lanes) {
         let room = CLAIM_MAX.saturating_sub(u64::try_from(rows.len()).unwrap_or(CLAIM_MAX));
         if room > 0 {
-            rows.extend(take(&office, &transaction, lane, room, now_ms, lease_ends_ms, saturated).await?);
+            rows.extend(take(&office, &transaction, lane, room, &lease, saturated).await?);
         }
     }
     tocsin_platform::database::commit(transaction, "notification.claim").await?;
     // Nothing, although something is due: another process is claiming it.
     let next = if rows.is_empty() { SKIPPED_PAUSE } else { Duration::ZERO };
-    Ok(Claimed { ready: complete(&office, rows, lease_ends).await?, next: Some(next) })
+    Ok(Claimed { ready: complete(&office, rows, lease.ends).await?, next: Some(next), time })
 }
 
 async fn take<C: ConnectionTrait>(
@@ -60,8 +62,7 @@ async fn take<C: ConnectionTrait>(
     connection: &C,
     lane: i16,
     limit: u64,
-    now_ms: i64,
-    lease_ends_ms: i64,
+    lease: &Lease,
     saturated: &[i64],
 ) -> Result<Vec<notice::Model>, DbErr> {
     use notice::Column;
@@ -69,7 +70,7 @@ async fn take<C: ConnectionTrait>(
     due.column(Column::NoticeId)
         .from(notice::Entity)
         .and_where(Column::Lane.eq(lane))
-        .and_where(Column::NextAtMs.lte(now_ms))
+        .and_where(Column::NextAtMs.lte(to_ms(lease.now)))
         .order_by(Column::NextAtMs, sea_orm::Order::Asc)
         .limit(limit)
         // SQLite has one process and no such locks; there the clause is left out.
@@ -78,7 +79,7 @@ async fn take<C: ConnectionTrait>(
         due.and_where(Column::Destination.is_not_in(saturated.iter().copied()));
     }
     notice::Entity::update_many()
-        .col_expr(Column::NextAtMs, Expr::value(lease_ends_ms))
+        .col_expr(Column::NextAtMs, Expr::value(lease.ends_ms()))
         .col_expr(Column::LeaseOwner, Expr::value(office.engine.owner))
         .filter(Column::NoticeId.in_subquery(due))
         .exec_with_returning(connection)
@@ -130,9 +131,10 @@ pub(super) async fn complete(
 pub(super) async fn release_leases(office: &Office, all: bool) -> Result<(), DbErr> {
     use notice::Column;
     let transaction = office.database.begin().await?;
+    let now = agreed_now(&transaction, &office.clock).await?;
     let mut release = notice::Entity::update_many()
         .col_expr(Column::LeaseOwner, Expr::value(Option::<uuid::Uuid>::None))
-        .col_expr(Column::NextAtMs, Expr::value(office.clock.now_ms()))
+        .col_expr(Column::NextAtMs, Expr::value(to_ms(now)))
         .filter(Column::NextAtMs.is_not_null());
     release = if all {
         // What was just written under our own is already on its way to memory.
@@ -147,6 +149,7 @@ pub(super) async fn release_leases(office: &Office, all: bool) -> Result<(), DbE
 /// How many notices should have started by now and have not: for the operator.
 pub(crate) async fn past_due(office: &Office) -> Result<u64, DbErr> {
     use sea_orm::PaginatorTrait;
-    let now_ms = office.clock.now_ms();
-    notice::Entity::find().filter(notice::Column::NextAtMs.lt(now_ms)).count(office.database.reader()).await
+    let reader = office.database.reader();
+    let now_ms = to_ms(agreed_now(reader, &office.clock).await?);
+    notice::Entity::find().filter(notice::Column::NextAtMs.lt(now_ms)).count(reader).await
 }

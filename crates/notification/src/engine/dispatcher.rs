@@ -17,6 +17,7 @@ use tracing::warn;
 use super::attempt::{self, Hindrance};
 use super::claim::{Claimed, claim, release_leases};
 use super::held::Held;
+use super::lease::AgreedTime;
 use super::slots::{LANES, Limit, Slots};
 use super::{Command, Done, EngineEnds, ORDINARY_MAX, Ready, Withdrawn};
 use crate::channel::Outcome;
@@ -46,6 +47,7 @@ struct Dispatcher {
     due: Arc<Notify>,
     claiming: Option<JoinHandle<Result<Claimed, DbErr>>>,
     look_at: tokio::time::Instant,
+    time: AgreedTime,
 }
 
 /// What holds for a channel.
@@ -88,6 +90,7 @@ pub(crate) async fn run(
         due,
         claiming: None,
         look_at: tokio::time::Instant::now(),
+        time: AgreedTime::of(office.clock.now()),
         office,
     };
     while !shutdown.is_draining() {
@@ -155,6 +158,7 @@ impl Dispatcher {
             Ok(claimed) => {
                 let wait = claimed.next.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
                 self.look_at = tokio::time::Instant::now() + wait;
+                self.time = claimed.time;
                 self.held.fetch_add(claimed.ready.len(), Ordering::Relaxed);
                 self.enqueue(claimed.ready);
             }
@@ -217,7 +221,7 @@ impl Dispatcher {
     }
 
     fn start_what_may(&mut self) {
-        let now = self.office.clock.now();
+        let now = self.time.now();
         while let Some((destination, lane, mut ready)) = self.slots.next() {
             ready.lease_ends = self.holds.lease_ends(ready.notice.notice_id).unwrap_or(ready.lease_ends);
             let covered = self.withdrawn.iter().find(|(_, withdrawn)| withdrawn.covers(&ready.notice));

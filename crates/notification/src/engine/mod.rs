@@ -8,6 +8,7 @@ mod attempt;
 mod claim;
 mod dispatcher;
 mod held;
+mod lease;
 mod results;
 mod slots;
 mod verdict;
@@ -28,6 +29,7 @@ use crate::entity::notice;
 
 pub(crate) use claim::past_due;
 pub(crate) use dispatcher::run as run_dispatcher;
+pub(crate) use lease::Lease;
 pub(crate) use results::run as run_results;
 pub(crate) use verdict::needs_a_person;
 pub(crate) use withdrawals::run as run_withdrawals;

@@ -10,13 +10,15 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use tocsin_domain::channel::may_reach_at;
 use tocsin_domain::id::AttemptId;
 use tocsin_domain::notice::NoticeState;
 use tocsin_domain::priority::Lane;
 use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
+use tocsin_platform::fail_points::reach;
 use tocsin_platform::telemetry::metrics;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -54,6 +56,7 @@ pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<
                 batch.push(done);
             }
         }
+        reach("notification.results_gathered");
         while let Err(error) = record(&office, &batch).await {
             warn!(reason = %error, count = batch.len(), "ends of attempts could not be recorded; trying again");
             sleep(RETRY_PAUSE).await;
@@ -73,16 +76,20 @@ pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<
 async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     let transaction = office.database.begin().await?;
     let ids: Vec<Uuid> = batch.iter().map(|done| done.ready.notice.notice_id).collect();
-    let rows =
-        notice::Entity::find().filter(notice::Column::NoticeId.is_in(ids)).lock_exclusive().all(&transaction).await?;
-    let mut rows: HashMap<Uuid, notice::Model> = rows.into_iter().map(|row| (row.notice_id, row)).collect();
+    let mut rows = locked(&transaction, ids).await?;
+    let now = agreed_now(&transaction, &office.clock).await?;
     let mut attempts = Vec::new();
     // One change a notice: if two attempts of it ended together, because a lease had run out, the later one knows both.
     let mut changes: BTreeMap<Uuid, (usize, Change)> = BTreeMap::new();
     let mut failed: Vec<Arc<Bulletin>> = Vec::new();
     for (index, done) in batch.iter().enumerate() {
         let Some(row) = rows.get_mut(&done.ready.notice.notice_id) else { continue };
-        let change = judge(office, done, row);
+        if is_anothers(row, office.engine.owner, &done.outcome) {
+            // What did happen is kept, but only that process says what becomes of the notice.
+            attempts.extend(attempt_row(done, row.attempts + 1));
+            continue;
+        }
+        let change = judge(office, done, row, now);
         if let Some(attempt) = attempt_row(done, row.attempts + 1) {
             attempts.push(attempt);
             row.attempts += 1;
@@ -110,7 +117,25 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     Ok(())
 }
 
-fn judge(office: &Office, done: &Done, row: &notice::Model) -> Change {
+/// The rows of these notices, held in one order, so that two processes never wait for each other's.
+async fn locked<C: ConnectionTrait>(connection: &C, ids: Vec<Uuid>) -> Result<HashMap<Uuid, notice::Model>, DbErr> {
+    let rows = notice::Entity::find()
+        .filter(notice::Column::NoticeId.is_in(ids))
+        .order_by_asc(notice::Column::NoticeId)
+        .lock_exclusive()
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.notice_id, row)).collect())
+}
+
+/// Whether the notice went to another process when our lease had run out, and still moves there. That we failed, or did
+/// not start, is no news to it; that we reached somebody is.
+fn is_anothers(row: &notice::Model, owner: Uuid, outcome: &Outcome) -> bool {
+    let is_ours = row.lease_owner == Some(owner);
+    !is_ours && row.next_at_ms.is_some() && !matches!(outcome, Outcome::Taken { .. })
+}
+
+fn judge(office: &Office, done: &Done, row: &notice::Model, now: DateTime<Utc>) -> Change {
     let withdrawn = row.withdrawn_reason.as_deref().or(done.ready.notice.withdrawn_reason.as_deref());
     let current = row.state.parse().unwrap_or(NoticeState::Queued);
     let standing = Standing {
@@ -122,7 +147,7 @@ fn judge(office: &Office, done: &Done, row: &notice::Model) -> Change {
     };
     let jitter = rand::rng().random::<f64>();
     let Verdict { state, mut reason, next_at, by_hand } =
-        decide(&standing, &done.outcome, done.ended_at, &office.config.retry, jitter);
+        decide(&standing, &done.outcome, now, &office.config.retry, jitter);
     if state == NoticeState::Withdrawn {
         reason = withdrawn.map(str::to_owned).or(reason);
     }
@@ -141,8 +166,8 @@ fn judge(office: &Office, done: &Done, row: &notice::Model) -> Change {
         provider_id: provider_id.or_else(|| row.provider_id.clone()),
         version: row.version + 1,
         // Dispatch is told of alerts only.
-        owed_since_ms: done.ready.bulletin.is_reported().then(|| to_ms(done.ended_at)),
-        changed_at_ms: to_ms(done.ended_at),
+        owed_since_ms: done.ready.bulletin.is_reported().then(|| to_ms(now)),
+        changed_at_ms: to_ms(now),
     }
 }
 

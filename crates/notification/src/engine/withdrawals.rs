@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::lifecycle::Shutdown;
 use tracing::warn;
 
@@ -16,7 +18,7 @@ use crate::office::Office;
 
 /// How often they are looked for.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How far back, in milliseconds: much more than the interval and what clocks differ by.
+/// How far back, in milliseconds: much more than the interval and than a transaction takes.
 const BACK_MS: i64 = 60_000;
 
 /// Tells the engine of each withdrawal until the drain.
@@ -41,10 +43,9 @@ pub(crate) async fn run(office: Arc<Office>, shutdown: Shutdown) -> Result<(), I
 }
 
 async fn recent(office: &Office) -> Result<HashSet<Withdrawn>, DbErr> {
-    let rows = withdrawal::Entity::find()
-        .filter(withdrawal::Column::RecordedAtMs.gte(office.clock.now_ms() - BACK_MS))
-        .all(office.database.reader())
-        .await?;
+    let reader = office.database.reader();
+    let since_ms = to_ms(agreed_now(reader, &office.clock).await?) - BACK_MS;
+    let rows = withdrawal::Entity::find().filter(withdrawal::Column::RecordedAtMs.gte(since_ms)).all(reader).await?;
     Ok(rows.into_iter().map(Withdrawn::from).collect())
 }
 

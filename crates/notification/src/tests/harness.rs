@@ -44,18 +44,28 @@ pub(super) struct Harness {
     pub(super) clock: Clock,
     pub(super) dispatch: Peer,
     triage: Peer,
+    bus: Bus,
     running: Running,
     pub(super) mail: MailSink,
     pub(super) sms: SmsSink,
     pub(super) webhooks: WebhookSink,
 }
 
-struct Running {
+/// One process.
+pub(super) struct Running {
     grpc: String,
     pub(super) http: String,
     credentials: Credentials,
     handle: ShutdownHandle,
     task: JoinHandle<Result<(), LifecycleError>>,
+}
+
+impl Running {
+    pub(super) async fn stop(self) {
+        self.handle.drain();
+        let ended = tokio::time::timeout(PATIENCE, self.task).await;
+        ended.expect("notification drains in time").unwrap().unwrap();
+    }
 }
 
 /// An alert to ask notices for.
@@ -120,8 +130,8 @@ impl Harness {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let dispatch = Peer::start(Service::Dispatch, folder.path(), &bus, &clock, heard).await;
         let triage = Peer::start(Service::Triage, folder.path(), &bus, &clock, Arc::default()).await;
-        let running = Box::pin(run(&settings, bus, clock.clone())).await;
-        let harness = Self { database, folder, settings, clock, dispatch, triage, running, mail, sms, webhooks };
+        let running = Box::pin(run(&settings, bus.clone(), clock.clone())).await;
+        let harness = Self { database, folder, settings, clock, dispatch, triage, bus, running, mail, sms, webhooks };
         let told = async || harness.dispatch.heard.lock().unwrap().key.is_some();
         wait_until("notification's key is known", PATIENCE, told).await;
         harness
@@ -129,7 +139,7 @@ impl Harness {
 
     /// Ends all tasks where they stand and starts again on the same database.
     pub(super) async fn killed_and_started_again(self) -> Self {
-        let Self { database, folder, settings, clock, dispatch, triage, running, mail, sms, webhooks } = self;
+        let Self { database, folder, settings, clock, dispatch, triage, running, mail, sms, webhooks, .. } = self;
         running.task.abort();
         let _ = running.task.await;
         let heard = Arc::clone(&dispatch.heard);
@@ -137,15 +147,18 @@ impl Harness {
         let bus = Bus::in_process();
         let dispatch = Peer::start(Service::Dispatch, folder.path(), &bus, &clock, heard).await;
         let triage = Peer::start(Service::Triage, folder.path(), &bus, &clock, Arc::default()).await;
-        let running = Box::pin(run(&settings, bus, clock.clone())).await;
-        Self { database, folder, settings, clock, dispatch, triage, running, mail, sms, webhooks }
+        let running = Box::pin(run(&settings, bus.clone(), clock.clone())).await;
+        Self { database, folder, settings, clock, dispatch, triage, bus, running, mail, sms, webhooks }
+    }
+
+    /// Starts another process over the same database and bus. It ends when what is returned is stopped.
+    pub(super) async fn another(&self, clock: Clock) -> Running {
+        Box::pin(run(&self.settings, self.bus.clone(), clock)).await
     }
 
     /// Drains it; a task that failed fails the test.
     pub(super) async fn stop(self) {
-        self.running.handle.drain();
-        let ended = tokio::time::timeout(PATIENCE, self.running.task).await;
-        ended.expect("notification drains in time").unwrap().unwrap();
+        self.running.stop().await;
     }
 
     /// The folders that hold databases and keys.

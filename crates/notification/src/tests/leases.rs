@@ -19,7 +19,7 @@ use super::harness::{Alert, Harness, PATIENCE, contact_with_hook};
 use crate::entity::withdrawal;
 
 /// A webhook's server that answers each request by its number from zero; none is silence.
-async fn receiver(answer: fn(usize) -> Option<StatusCode>) -> (SocketAddr, Arc<AtomicUsize>) {
+pub(super) async fn receiver(answer: fn(usize) -> Option<StatusCode>) -> (SocketAddr, Arc<AtomicUsize>) {
     let arrived = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&arrived);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,7 +38,7 @@ async fn receiver(answer: fn(usize) -> Option<StatusCode>) -> (SocketAddr, Arc<A
     (address, arrived)
 }
 
-async fn another_process(harness: &Harness) -> Database {
+pub(super) async fn another_process(harness: &Harness) -> Database {
     Database::open(harness.database.settings(), Service::Notification).await.unwrap()
 }
 

@@ -8,6 +8,7 @@ mod journey;
 mod leases;
 mod mail_servers;
 mod peers;
+mod processes;
 mod receipts;
 mod restart;
 mod ssrf;
