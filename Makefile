@@ -23,7 +23,7 @@ tools: doctor-build ## Install the servers and checkers that tests need
 	@tests/tools
 
 test: tools ## Everything: decisions, databases, the bus, journeys through real processes
-	cargo build --profile quick --package tocsin
+	cargo build --profile quick --package tocsin --features tocsin/fail-points
 	cargo test --workspace --lib --bins --tests
 
 check: doctor-build ## Formatting, lints with warnings denied, dependency rules

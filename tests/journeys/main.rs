@@ -3,6 +3,7 @@
 
 mod canaries;
 mod chance;
+mod degradation;
 mod demo;
 mod deployment;
 mod distributed;

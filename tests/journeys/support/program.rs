@@ -20,7 +20,7 @@ pub fn binary() -> Outcome<PathBuf> {
         return Ok(built);
     }
     Err(Trouble::new(format!(
-        "{} is missing: `make test` builds it (cargo build --profile quick --package tocsin), or name one in TOCSIN_BINARY",
+        "{} is missing: `make test` builds it (cargo build --profile quick --package tocsin --features tocsin/fail-points), or name one in TOCSIN_BINARY",
         built.display()
     )))
 }

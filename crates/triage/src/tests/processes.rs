@@ -7,7 +7,7 @@ use tocsin_platform::credentials::Credentials;
 use tocsin_platform::lifecycle::{LifecycleError, Shutdown, ShutdownHandle};
 use tocsin_platform::service::{Parts, Peers};
 use tocsin_platform::testing::wait_until;
-use tocsin_proto::catalogue::{PAGE_REQUESTED, TRIAGE_KEY_PUBLISHED};
+use tocsin_proto::catalogue::{PAGE_REQUESTED, Service, TRIAGE_KEY_PUBLISHED};
 use tocsin_proto::event::v1 as event;
 use tocsin_proto::triage::v1 as wire;
 use tocsin_proto::triage::v1::case_service_client::CaseServiceClient;
@@ -42,7 +42,7 @@ impl Another {
         let (handle, shutdown) = Shutdown::pair();
         let app = Box::pin(App::build(parts)).await.unwrap();
         let running = tokio::spawn(app.run(shutdown));
-        let channel = tocsin_platform::grpc::connect(&door, None).await.unwrap();
+        let channel = tocsin_platform::grpc::connect(&door, Service::Triage, None).unwrap();
         Self { cases: CaseServiceClient::new(channel), handle, running }
     }
 
