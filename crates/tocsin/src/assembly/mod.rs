@@ -88,10 +88,12 @@ enum App {
 impl App {
     async fn build(service: Service, parts: Parts) -> Result<Self, StartError> {
         Ok(match service {
-            Service::Intake => Self::Intake(Box::new(tocsin_intake::App::build(parts).await?)),
-            Service::Triage => Self::Triage(Box::new(tocsin_triage::App::build(parts).await?)),
-            Service::Dispatch => Self::Dispatch(Box::new(tocsin_dispatch::App::build(parts).await?)),
-            Service::Notification => Self::Notification(Box::new(tocsin_notification::App::build(parts).await?)),
+            Service::Intake => Self::Intake(Box::new(Box::pin(tocsin_intake::App::build(parts)).await?)),
+            Service::Triage => Self::Triage(Box::new(Box::pin(tocsin_triage::App::build(parts)).await?)),
+            Service::Dispatch => Self::Dispatch(Box::new(Box::pin(tocsin_dispatch::App::build(parts)).await?)),
+            Service::Notification => {
+                Self::Notification(Box::new(Box::pin(tocsin_notification::App::build(parts)).await?))
+            }
         })
     }
 
