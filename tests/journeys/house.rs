@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("tocsin-sinks", &[]),
     ("tocsin", &EVERYTHING),
     ("tocsin-tests", &EVERYTHING),
-    ("tocsin-bench", &["tocsin-proto", "tocsin-platform", "tocsin-sinks", "tocsin-tests"]),
+    ("tocsin-bench", &["tocsin-domain", "tocsin-proto", "tocsin-platform", "tocsin-sinks", "tocsin-tests"]),
 ];
 const SERVICE: [&str; 3] = ["tocsin-domain", "tocsin-proto", "tocsin-platform"];
 const EVERYTHING: [&str; 8] = [
