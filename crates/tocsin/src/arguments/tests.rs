@@ -14,6 +14,14 @@ fn the_tree_has_no_contradictions() {
     command().debug_assert();
 }
 
+#[test]
+fn a_redrive_says_exactly_what_it_means() {
+    for words in ["bus redrive", "bus redrive --all --dead-letter id", "bus redrive --since 2026-07-05T12:00:00+00:00"]
+    {
+        assert!(read(words).is_err(), "{words}");
+    }
+}
+
 /// One line for each form that people use.
 const COMMANDS: &[&str] = &[
     "demo --scenario a.json --network b.json --exit --summary json --folder dir",
