@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tocsin_tests::process::wait_until;
 use tocsin_tests::tools::find;
+use tocsin_tests::trouble::ensure;
 use tocsin_tests::{Outcome, Trouble};
 
 /// What is watched: what takes a request in, sends an answer, and brings a file to the disk.
@@ -50,10 +51,14 @@ impl Trace {
         let mut command = Command::new(find("strace")?);
         command.args(["-f", "-y", "-s", "160", "-e", CALLS, "-e", "signal=none", "-o"]).arg(output);
         command.args(pids.iter().map(|pid| format!("--attach={pid}")));
-        let strace = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let errors = output.with_extension("errors");
+        let said = std::fs::File::create(&errors)?;
+        let strace = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn()?;
         let mut trace = Self { strace, output: output.to_owned() };
         let attached = wait_until("strace holds the processes", LIMIT, async || {
-            if let Ok(Some(_)) = trace.strace.try_wait() {
+            if trace.strace.try_wait()?.is_some() {
+                let said = std::fs::read_to_string(&errors)?;
+                ensure(said.contains("not permitted"), || format!("strace ended: {said}"))?;
                 return Ok(Some(false));
             }
             let held = pids.iter().all(|pid| is_held(*pid));
@@ -79,9 +84,9 @@ impl Drop for Trace {
     }
 }
 
-/// Whether every thread of a process has a tracer.
+/// Whether every thread of a process has a tracer. A process that ended meanwhile has nothing more to show.
 fn is_held(pid: u32) -> bool {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
     threads.flatten().all(|thread| {
         let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
         status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
