@@ -1,17 +1,22 @@
-//! The product under measurement: the real `tocsin up` as a process of its own, with a network, keys and receivers.
+//! The product under measurement: the real `tocsin up` as a process of its own, or four of `tocsin serve` with a real
+//! broker and a real PostgreSQL that syncs, with a network, keys and receivers.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
+use tocsin_platform::testing::{NatsServer, PostgresServer};
 use tocsin_tests::Outcome;
 use tocsin_tests::cast::Cast;
 use tocsin_tests::clients::Clients;
-use tocsin_tests::installation::Installation;
+use tocsin_tests::installation::{Installation, SERVICES};
 use tocsin_tests::network::Network;
 use tocsin_tests::process::{Running, bootstrap_key, http};
 use tocsin_tests::program::fixture_json;
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::scenario::Scenario;
 use tocsin_tests::walk::{Office, submit};
+
+/// Logging is not what is measured.
+const QUIET: &str = "\n[telemetry]\nlevel = \"error\"\n";
 
 /// A running installation with everything that rings it.
 pub(crate) struct Bell {
@@ -21,8 +26,10 @@ pub(crate) struct Bell {
     pub(crate) cast: Cast,
     scenario: Scenario,
     http: reqwest::Client,
-    // Last, so that the process ends before its folder goes.
-    pub(crate) process: Running,
+    /// One for `up`, four for `serve`.
+    processes: Vec<Running>,
+    /// What services apart meet in; after the processes, so that it ends after them.
+    _servers: Option<(NatsServer, PostgresServer)>,
 }
 
 /// An alert that two people have approved and nobody has released yet.
@@ -31,23 +38,50 @@ pub(crate) struct Approved<'a> {
 }
 
 impl Bell {
-    /// Starts the process on an empty folder and imports the network. `further` is added to the settings.
+    /// Starts the embedded form on an empty folder and imports the network. `further` is added to the settings.
     pub(crate) async fn hang(network: Value, further: &str) -> Result<Self> {
-        Self::start(Network(network), further).await.map_err(|trouble| anyhow!("{}", trouble.text()))
+        Box::pin(Self::together(Network(network), further)).await.map_err(|trouble| anyhow!("{}", trouble.text()))
     }
 
-    async fn start(network: Network, further: &str) -> Outcome<Self> {
+    /// The same in the distributed form.
+    pub(crate) async fn hang_apart(network: Value) -> Result<Self> {
+        Box::pin(Self::apart(Network(network))).await.map_err(|trouble| anyhow!("{}", trouble.text()))
+    }
+
+    async fn together(network: Network, further: &str) -> Outcome<Self> {
         let receivers = Receivers::start(network.webhook_hosts()).await?;
-        let further = format!("\n[telemetry]\nlevel = \"error\"\n{further}");
-        let installation = Installation::embedded(&receivers, &further)?;
-        let mut process = Running::up(&installation)?;
-        process.ready().await?;
+        let installation = Installation::embedded(&receivers, &format!("{QUIET}{further}"))?;
+        let processes = vec![Running::up(&installation)?];
+        Box::pin(Self::ready(network, receivers, installation, processes, None)).await
+    }
+
+    async fn apart(network: Network) -> Outcome<Self> {
+        let (broker, database) = (NatsServer::start(), PostgresServer::durable().await);
+        let receivers = Receivers::start(network.webhook_hosts()).await?;
+        let address = database.create_database().await;
+        let installation = Installation::distributed(&receivers, &address, &broker.url(), QUIET)?;
+        let processes =
+            SERVICES.iter().map(|service| Running::serve(&installation, service)).collect::<Outcome<_>>()?;
+        Box::pin(Self::ready(network, receivers, installation, processes, Some((broker, database)))).await
+    }
+
+    async fn ready(
+        network: Network,
+        receivers: Receivers,
+        installation: Installation,
+        mut processes: Vec<Running>,
+        servers: Option<(NatsServer, PostgresServer)>,
+    ) -> Outcome<Self> {
+        for process in &mut processes {
+            process.ready().await?;
+        }
         let clients = Clients::of(&installation.doors)?;
         let administrator = bootstrap_key(&installation).await?;
         network.import(&clients, &administrator, &[]).await?;
         let cast = Cast::assemble(&clients, &administrator).await?;
         let scenario = Scenario(bench_scenario(fixture_json("scenarios/workshop-detention.json")?));
-        Ok(Self { installation, receivers, clients, cast, scenario, http: http()?, process })
+        let http = http()?;
+        Ok(Self { installation, receivers, clients, cast, scenario, http, processes, _servers: servers })
     }
 
     /// Walks a report to the gate.
@@ -65,7 +99,8 @@ impl Bell {
 
     /// The most memory that the process has held so far, in MiB, as the kernel counts it.
     pub(crate) fn peak_memory_mib(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
+        let process = self.processes.first().context("a process")?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
         let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib / 1024.0)

@@ -37,6 +37,8 @@ enum Scenario {
     S6,
     /// 2,760 notices of one alert, and memory.
     D,
+    /// S1 and S3 with the services apart, beside the embedded form.
+    Apart,
     /// Events through outbox, `JetStream`, inbox and settlement.
     Bus,
 }
@@ -52,6 +54,7 @@ async fn main() -> Result<()> {
             Scenario::S3 => scenario::accepts::run(arguments.rounds).await?,
             Scenario::S6 => scenario::mails::run(arguments.rounds).await?,
             Scenario::D => scenario::open_network::run(arguments.rounds).await?,
+            Scenario::Apart => scenario::apart::run(arguments.rounds).await?,
             Scenario::Bus => scenario::bus::run(arguments.rounds).await?,
         };
         rows.extend(measured);

@@ -1,8 +1,16 @@
-//! A scenario's report as gRPC carries it.
+//! A scenario's report, as JSON and as gRPC carry it.
 
 use serde_json::Value;
 use tocsin_proto::intake::v1::{Report, ReportedActor, Reporter, SafeContact, Subject};
 use tocsin_tests::network::{list, text, texts};
+use tocsin_tests::program::fixture_json;
+
+/// The report that every scenario submits, as JSON.
+pub(crate) fn fixture() -> anyhow::Result<Value> {
+    let scenario = fixture_json("scenarios/workshop-detention.json");
+    let mut scenario = scenario.map_err(|trouble| anyhow::anyhow!("{}", trouble.text()))?;
+    Ok(scenario["report"].take())
+}
 
 /// The same report as the body of `POST /v1/reports`.
 pub(crate) fn message(report: &Value) -> Report {

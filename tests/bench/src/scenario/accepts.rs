@@ -7,7 +7,6 @@ use serde_json::Value;
 use tocsin_proto::intake::v1::SubmitReportRequest;
 use tocsin_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use tocsin_tests::clients::channel;
-use tocsin_tests::program::fixture_json;
 use tonic::transport::Channel;
 
 use crate::bell::{Bell, network_of_one_channel};
@@ -21,8 +20,8 @@ const GRPC_CONNECTIONS: usize = 4;
 const TIME: Duration = Duration::from_secs(5);
 
 /// What one door reached in one round.
-struct Reached {
-    per_second: f64,
+pub(super) struct Reached {
+    pub(super) per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
 }
@@ -40,9 +39,7 @@ struct Rounds {
 
 pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
-    let report = fixture_json("scenarios/workshop-detention.json")
-        .map_err(|trouble| anyhow::anyhow!("{}", trouble.text()))?["report"]
-        .clone();
+    let report = crate::report::fixture()?;
     let mut all = Rounds::default();
     for round in 1..=rounds {
         eprintln!("S3 round {round} of {rounds}");
@@ -105,7 +102,7 @@ fn rows(all: &Rounds) -> Vec<Row> {
     ]
 }
 
-async fn http(bell: &Bell, report: &Value) -> Result<Reached> {
+pub(super) async fn http(bell: &Bell, report: &Value) -> Result<Reached> {
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(IN_FLIGHT).build()?;
     let url = format!("http://{}/v1/reports", bell.installation.doors.intake.http);
     let body = bytes::Bytes::from(serde_json::to_vec(report)?);
@@ -122,7 +119,7 @@ async fn http(bell: &Bell, report: &Value) -> Result<Reached> {
     .await
 }
 
-async fn grpc(bell: &Bell, report: &Value) -> Result<Reached> {
+pub(super) async fn grpc(bell: &Bell, report: &Value) -> Result<Reached> {
     let door = bell.installation.doors.intake;
     let mut channels: Vec<Channel> = Vec::new();
     for _ in 0..GRPC_CONNECTIONS {

@@ -15,7 +15,7 @@ use crate::peer::alertmanager::Alertmanager;
 use crate::statistics::median;
 use crate::table::{Better, Bound, Row};
 
-const DESTINATIONS: usize = 300;
+pub(super) const DESTINATIONS: usize = 300;
 /// Alerts in one round, after one that warms the connections.
 const ALERTS: usize = 10;
 const LIMIT: Duration = Duration::from_secs(30);
@@ -86,7 +86,7 @@ fn rows(all: &Rounds, with_peer: bool) -> Vec<Row> {
 }
 
 /// One alert: from the answer of the release to the last arrival.
-async fn ring(bell: &Bell) -> Result<Duration> {
+pub(super) async fn ring(bell: &Bell) -> Result<Duration> {
     let approved = bell.approve().await?;
     let log = bell.receivers.webhook.log();
     let before = log.count();
