@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
@@ -53,6 +54,12 @@ async fn connect(path: &Path, connections: u32, read_only: bool) -> Result<Datab
         .max_lifetime(None::<Duration>)
         .test_before_acquire(false)
         .sqlx_logging(false);
+    options.map_sqlx_sqlite_before_acquire(|connection, _| {
+        // A full disk or a failing one makes SQLite end a transaction by itself; the driver's count of open transactions
+        // then stays too high, and what is committed later would be committed only inside one that never ends. Such a
+        // connection is closed and another one opened.
+        Box::pin(std::future::ready(Ok(!connection.is_in_transaction())))
+    });
     let path = PathBuf::from(path);
     options.map_sqlx_sqlite_opts(move |options| {
         let options = options

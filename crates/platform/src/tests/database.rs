@@ -137,6 +137,25 @@ async fn processes_agree_on_the_time() {
     assert!((three - one).num_hours() >= 6, "one process alone goes by its own");
 }
 
+#[tokio::test]
+async fn what_is_committed_after_a_full_disk_is_committed_for_everybody() {
+    let test = TestDatabase::sqlite();
+    let database = test.open::<Migrator>(Service::Intake).await;
+    let transaction = database.begin().await.unwrap();
+    // The file may not grow any more, as on a full disk; SQLite ends the transaction by itself.
+    transaction.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+    let sql = "INSERT INTO effects (event_id, version) VALUES (hex(zeroblob(200000)), 1)";
+    let full = transaction.execute_unprepared(sql).await.unwrap_err();
+    assert!(is_busy_or_away(&full), "{full}");
+    drop(transaction);
+    // The next one finds nothing to do.
+    drop(database.begin().await.unwrap());
+    let transaction = database.begin().await.unwrap();
+    transaction.execute_unprepared("INSERT INTO effects (event_id, version) VALUES ('x', 1)").await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(World::number(&database, "SELECT COUNT(*) FROM effects").await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_writers_queue_and_none_fails() {
     for test in TestDatabase::both().await {
