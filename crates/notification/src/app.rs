@@ -15,6 +15,7 @@ use tocsin_proto::notification::v1::contact_service_server::ContactServiceServer
 use tocsin_proto::notification::v1::notice_service_server::NoticeServiceServer;
 use tokio::sync::mpsc;
 use tonic::service::Routes;
+use tracing::warn;
 
 use crate::api::Api;
 use crate::bulletin::Bulletins;
@@ -22,7 +23,7 @@ use crate::channel::{Gateways, Smarthost, Webhooks};
 use crate::config::NotificationConfig;
 use crate::consume::Handler;
 use crate::contact::Directory;
-use crate::engine::{EngineEnds, engine, past_due, run_dispatcher, run_results, run_withdrawals};
+use crate::engine::{EngineEnds, engine, past_due, release_leases, run_dispatcher, run_results, run_withdrawals};
 use crate::migration::Migrator;
 use crate::office::{Office, delete_ended_texts};
 use crate::receipts::{self, RECEIPTS_MAX};
@@ -119,8 +120,15 @@ impl App {
         let api = Api { office: Arc::clone(&office), credentials: foundation.credentials.clone() };
         let services = Routes::new(ContactServiceServer::new(api.clone())).add_service(NoticeServiceServer::new(api));
         let router = receipts::router(Arc::clone(&office), receipts);
-        let doors = Doors { routes: services, router, consume: Arc::new(Handler::new(office)), tasks };
-        foundation.run(doors, shutdown).await
+        let handler = Handler::new(Arc::clone(&office));
+        let doors = Doors { routes: services, router, consume: Arc::new(handler), tasks };
+        let ended = foundation.run(doors, shutdown).await;
+        // Only now: an event that was taken while the sender ended has written its notices under our lease, and they
+        // would wait for its end although nobody sends them.
+        if let Err(error) = release_leases(&office, false).await {
+            warn!(reason = %error, "leases could not be given up; they run out by themselves");
+        }
+        ended
     }
 }
 

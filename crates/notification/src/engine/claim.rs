@@ -128,7 +128,7 @@ pub(super) async fn complete(
 
 /// Gives up this process's leases, so that others or the next start need not wait for their end. With `all`, the
 /// others' instead: right at the start of the only process there is.
-pub(super) async fn release_leases(office: &Office, all: bool) -> Result<(), DbErr> {
+pub(crate) async fn release_leases(office: &Office, all: bool) -> Result<(), DbErr> {
     use notice::Column;
     let transaction = office.database.begin().await?;
     let now = agreed_now(&transaction, &office.clock).await?;

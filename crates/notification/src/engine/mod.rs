@@ -27,7 +27,7 @@ use crate::channel::Outcome;
 use crate::contact::Recipient;
 use crate::entity::notice;
 
-pub(crate) use claim::past_due;
+pub(crate) use claim::{past_due, release_leases};
 pub(crate) use dispatcher::run as run_dispatcher;
 pub(crate) use lease::Lease;
 pub(crate) use results::run as run_results;

@@ -67,9 +67,6 @@ pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<
         office.progress.wake();
         office.engine.wake();
     }
-    if let Err(error) = super::claim::release_leases(&office, false).await {
-        warn!(reason = %error, "leases could not be given up; they run out by themselves");
-    }
     Ok(())
 }
 
