@@ -1,5 +1,5 @@
 # Tocsin's few commands. `make demo` and `make test` do all the set-up that a fresh machine needs.
-.PHONY: help demo test check bench tools doctor-build clean
+.PHONY: help demo cluster cluster-status cluster-stop test check bench tools doctor-build clean
 .DEFAULT_GOAL := help
 
 # Where `make tools` puts servers that tests start; also read by the tests.
@@ -7,7 +7,7 @@ export TOCSIN_TEST_TOOLS := $(CURDIR)/.tools
 export CARGO_TERM_COLOR ?= auto
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 doctor-build: # Says what is missing before the first compiler error could.
 	@command -v cargo >/dev/null 2>&1 || { \
@@ -18,6 +18,17 @@ doctor-build: # Says what is missing before the first compiler error could.
 demo: doctor-build ## Ring the bell once: an invented report walks to hundreds of invented contacts
 	@echo "Building; the first time takes some minutes." >&2
 	@cargo run --profile quick --package tocsin -- demo $(ARGUMENTS)
+
+cluster: tools ## The distributed form on this machine without containers, to be tried: settings, keys and logs in .cluster
+	@echo "Building; the first time takes some minutes." >&2
+	@cargo build --quiet --profile quick --package tocsin --package tocsin-cluster
+	@TOCSIN_BINARY=$(CURDIR)/target/quick/tocsin target/quick/tocsin-cluster start $(ARGUMENTS)
+
+cluster-status: ## Who of the cluster runs
+	@target/quick/tocsin-cluster status $(ARGUMENTS)
+
+cluster-stop: ## End exactly what `make cluster` started
+	@target/quick/tocsin-cluster stop $(ARGUMENTS)
 
 tools: doctor-build ## Install the servers and checkers that tests need
 	@tests/tools

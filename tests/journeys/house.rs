@@ -11,7 +11,7 @@ use tocsin_tests::program::root;
 
 /// What each crate of the house may name in its `[dependencies]`, of the crates of the house. A new edge is a decision
 /// for `docs/adr`.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("tocsin-domain", &[]),
     ("tocsin-proto", &["tocsin-domain"]),
     ("tocsin-platform", &["tocsin-domain", "tocsin-proto"]),
@@ -23,6 +23,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("tocsin", &EVERYTHING),
     ("tocsin-tests", &EVERYTHING),
     ("tocsin-bench", &["tocsin-domain", "tocsin-proto", "tocsin-platform", "tocsin-sinks", "tocsin-tests"]),
+    ("tocsin-cluster", &["tocsin-proto", "tocsin-platform", "tocsin-sinks", "tocsin-tests"]),
 ];
 const SERVICE: [&str; 3] = ["tocsin-domain", "tocsin-proto", "tocsin-platform"];
 const EVERYTHING: [&str; 8] = [

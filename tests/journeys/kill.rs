@@ -11,8 +11,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tocsin_proto::triage::v1::{ListCasesRequest, ListCasesResponse};
+use tocsin_tests::answers::{Answers, report_once};
+use tocsin_tests::arrivals::{arrivals, recipient};
 use tocsin_tests::clients::bearing;
-use tocsin_tests::mail::header;
 use tocsin_tests::network::open;
 use tocsin_tests::process::wait_until;
 use tocsin_tests::program::fixture_json;
@@ -31,18 +32,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const KILL_AFTER_MS_MAX: u64 = 500;
 /// A notice that a killed process had claimed is free again after its lease of 30 s; then comes its next attempt.
 const SETTLE_LIMIT: Duration = Duration::from_mins(2);
-
-/// What the reporters were answered.
-#[derive(Default)]
-struct Answers {
-    /// Idempotency key and report id.
-    accepted: BTreeMap<String, String>,
-    /// Keys whose answer never came; they are sent again.
-    unanswered: BTreeSet<String>,
-    /// Keys that were answered twice, with different ids.
-    contradictions: Vec<String>,
-    refused: Vec<String>,
-}
 
 /// Reporters who go on until told to stop.
 struct Reporters {
@@ -65,7 +54,8 @@ impl Reporters {
                         }
                         let again = answers.lock().expect("no reporter panics").unanswered.pop_first();
                         let key = again.unwrap_or_else(|| format!("kill-{round}-{number}-{count}"));
-                        report_once(&client, &url, &report, key, &answers).await;
+                        let answered = report_once(&client, &url, &report, &key).await;
+                        answers.lock().expect("no reporter panics").note(key, answered);
                         tokio::time::sleep(PAUSE).await;
                     }
                 })
@@ -80,30 +70,6 @@ impl Reporters {
             task.await?;
         }
         Ok(())
-    }
-}
-
-async fn report_once(client: &reqwest::Client, url: &str, report: &Value, key: String, answers: &Mutex<Answers>) {
-    let sent = client.post(url).header("idempotency-key", &key).json(report).send().await;
-    let status = sent.as_ref().ok().map(reqwest::Response::status);
-    let body: Option<Value> = match sent {
-        Ok(answer) => answer.json().await.ok(),
-        Err(_) => None,
-    };
-    let mut answers = answers.lock().expect("no reporter panics");
-    match (status.map(|status| status.as_u16()), body) {
-        (Some(201), Some(body)) => {
-            let id = body["report_id"].as_str().unwrap_or_default().to_owned();
-            if answers.accepted.get(&key).is_some_and(|earlier| *earlier != id) {
-                answers.contradictions.push(key.clone());
-            }
-            answers.accepted.insert(key, id);
-        }
-        // Away, draining or cut off in the middle: nothing was promised.
-        (None | Some(201 | 409 | 503), _) => {
-            answers.unanswered.insert(key);
-        }
-        (Some(status), body) => answers.refused.push(format!("{status}: {}", body.unwrap_or_default())),
     }
 }
 
@@ -173,7 +139,7 @@ impl Trial {
             ensure(answers.contradictions.is_empty(), || {
                 format!("one key, two reports: {:?}", answers.contradictions)
             })?;
-            answers.accepted.values().cloned().collect()
+            answers.accepted.values().map(|accepted| accepted.report_id.clone()).collect()
         };
         let mut missing = 0;
         let waited = wait_until("every accepted report becomes a case", SETTLE_LIMIT, async || {
@@ -205,42 +171,10 @@ impl Trial {
         }
     }
 
-    /// How often each message arrived: alert, recipient on a channel, and the life of the process that sent it.
-    fn arrivals(&self) -> BTreeMap<(String, String), Vec<usize>> {
-        let mut arrivals: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
-        let life = |at: Instant| self.lives.iter().filter(|begun| **begun <= at).count();
-        let mut note = |code: Option<String>, recipient: String, at: Instant| {
-            if let Some(code) = code {
-                arrivals.entry((code, recipient)).or_default().push(life(at));
-            }
-        };
-        for mail in self.stage.receivers.mail.log().all() {
-            let subject = header(&mail.item.data, "subject").unwrap_or_default();
-            note(short_code_in(&subject), format!("email {}", mail.item.to.join(",")), mail.at);
-        }
-        for sms in self.stage.receivers.sms.log().all() {
-            note(short_code_in(&sms.item.text), format!("sms {}", sms.item.to), sms.at);
-        }
-        for hook in self.stage.receivers.webhook.log().all() {
-            let body: Value = serde_json::from_slice(&hook.item.body).unwrap_or_default();
-            let code = body["data"]["short_code"].as_str().map(str::to_owned);
-            note(code, format!("webhook {}{}", hook.item.host, hook.item.path), hook.at);
-        }
-        arrivals
+    /// In which life of the process something arrived.
+    fn life(&self, at: Instant) -> usize {
+        self.lives.iter().filter(|begun| **begun <= at).count()
     }
-}
-
-/// A short code as `A7F3-K2C` in a text.
-fn short_code_in(text: &str) -> Option<String> {
-    let is_code = |word: &&str| {
-        word.len() == 8
-            && word.bytes().enumerate().all(|(index, byte)| {
-                if index == 4 { byte == b'-' } else { byte.is_ascii_uppercase() || byte.is_ascii_digit() }
-            })
-    };
-    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '-')
-        .find(is_code)
-        .map(str::to_owned)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -285,14 +219,15 @@ async fn check(trial: &Trial, killed_for: Duration) -> Outcome<()> {
     let undelivered: Vec<_> =
         states.keys().filter(|state| !matches!(state.as_str(), "accepted" | "delivered")).collect();
     ensure(undelivered.is_empty(), || format!("notices ended otherwise than delivered: {states:?}"))?;
-    let arrivals = trial.arrivals();
+    let arrivals = arrivals(&trial.stage.receivers);
     let recipients = expected_recipients(&trial.stage);
     let mut repeats = 0;
     for alert in &alerts {
         for recipient in &recipients {
-            let lives = arrivals.get(&(alert.short_code.clone(), recipient.clone())).ok_or_else(|| {
+            let arrived = arrivals.get(&(alert.short_code.clone(), recipient.clone())).ok_or_else(|| {
                 Trouble::new(format!("the alert released in life {} never arrived at {recipient}", alert.life))
             })?;
+            let lives: Vec<_> = arrived.iter().map(|at| trial.life(*at)).collect();
             let distinct: BTreeSet<_> = lives.iter().collect();
             ensure(distinct.len() == lives.len(), || {
                 format!("{recipient} got one alert twice without a crash between: {lives:?}")
@@ -312,15 +247,8 @@ async fn check(trial: &Trial, killed_for: Duration) -> Outcome<()> {
 }
 
 fn expected_recipients(stage: &Stage) -> Vec<String> {
-    stage
-        .network
-        .contacts()
-        .into_iter()
-        .flat_map(|contact| {
-            let hook = contact.webhook.trim_start_matches("https://").to_owned();
-            [format!("email {}", contact.email), format!("sms {}", contact.phone), format!("webhook {hook}")]
-        })
-        .collect()
+    let contacts = stage.network.contacts();
+    contacts.iter().flat_map(|contact| contact.channels.iter().map(|channel| recipient(contact, channel))).collect()
 }
 
 fn from_environment(name: &str) -> Option<u64> {

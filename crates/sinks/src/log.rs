@@ -51,6 +51,13 @@ impl<T: Clone> Log<T> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes what arrived out of the log, oldest first, so that a long-lived sink does not grow.
+    pub fn take(&self) -> Vec<Arrival<T>> {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        self.count.send_replace(0);
+        std::mem::take(&mut *arrivals)
+    }
+
     /// Forgets what arrived so far.
     pub fn clear(&self) {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);

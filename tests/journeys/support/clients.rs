@@ -36,6 +36,11 @@ pub struct Clients {
 impl Clients {
     /// Clients of the services behind these doors.
     pub fn of(doors: &Doors) -> Outcome<Self> {
+        Self::over(doors, channel)
+    }
+
+    /// The same over connections that the caller makes.
+    pub fn over(doors: &Doors, channel: impl Fn(Door) -> Outcome<Channel>) -> Outcome<Self> {
         let (triage, dispatch, notification) =
             (channel(doors.triage)?, channel(doors.dispatch)?, channel(doors.notification)?);
         Ok(Self {

@@ -38,7 +38,8 @@ pub struct Doors {
 }
 
 impl Doors {
-    fn free() -> Outcome<Self> {
+    /// Ports that nobody listens on.
+    pub fn free() -> Outcome<Self> {
         let door = || Ok::<_, crate::Trouble>(Door { grpc: free_address()?, http: free_address()? });
         Ok(Self { intake: door()?, triage: door()?, dispatch: door()?, notification: door()? })
     }
@@ -61,17 +62,22 @@ pub struct Installation {
 impl Installation {
     /// An embedded installation that sends to these receivers. `further` is added to the settings file.
     pub fn embedded(receivers: &Receivers, further: &str) -> Outcome<Self> {
-        Self::make(receivers, further)
+        Self::make(&std::env::temp_dir(), receivers, further)
+    }
+
+    /// The same inside a folder of the caller's.
+    pub fn embedded_in(around: &Path, receivers: &Receivers, further: &str) -> Outcome<Self> {
+        Self::make(around, receivers, further)
     }
 
     /// An installation on PostgreSQL and NATS, for services in processes of their own.
     pub fn distributed(receivers: &Receivers, database_url: &str, nats_url: &str, further: &str) -> Outcome<Self> {
         let shared = format!("\n[database]\nurl = {database_url:?}\n\n[bus]\nkind = \"nats\"\nurl = {nats_url:?}\n");
-        Self::make(receivers, &format!("{shared}{further}"))
+        Self::make(&std::env::temp_dir(), receivers, &format!("{shared}{further}"))
     }
 
-    fn make(receivers: &Receivers, further: &str) -> Outcome<Self> {
-        let folder = TempDir::with_prefix("tocsin-journey-")?;
+    fn make(around: &Path, receivers: &Receivers, further: &str) -> Outcome<Self> {
+        let folder = TempDir::with_prefix_in("tocsin-journey-", around)?;
         let installation = Self { folder, doors: Doors::free()? };
         let authority = installation.folder().join("receivers.pem");
         std::fs::write(&authority, receivers.authority_pem())?;

@@ -3,6 +3,8 @@
 //!
 //! It depends on no service crate: whatever it knows of the product, it learns through the product's own doors.
 
+pub mod answers;
+pub mod arrivals;
 pub mod canary;
 pub mod cast;
 pub mod clients;

@@ -187,8 +187,13 @@ pub fn key_in(text: &str) -> Option<String> {
 
 /// The key that the first start prints, a moment after its doors have opened.
 pub async fn bootstrap_key(installation: &Installation) -> Outcome<String> {
+    first_key(&installation.logs()).await
+}
+
+/// The same, where standard output of all processes is kept in this folder.
+pub async fn first_key(logs: &Path) -> Outcome<String> {
     wait_until("a process prints the first key", START_LIMIT, async || {
-        for entry in std::fs::read_dir(installation.logs())? {
+        for entry in std::fs::read_dir(logs)? {
             let text = std::fs::read(entry?.path())?;
             // A key that is only half written yet has no end of line after it.
             let whole = if text.ends_with(b"\n") { text } else { Vec::new() };

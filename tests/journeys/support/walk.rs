@@ -25,7 +25,7 @@ use crate::{Outcome, Trouble};
 pub const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// What intake answered.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Accepted {
     /// Names the report.
     pub report_id: String,
