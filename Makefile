@@ -1,5 +1,5 @@
 # Tocsin's few commands. `make demo` and `make test` do all the set-up that a fresh machine needs.
-.PHONY: help demo cluster cluster-status cluster-stop test check bench tools doctor-build clean
+.PHONY: help demo cluster cluster-status cluster-stop chaos test check bench tools doctor-build clean
 .DEFAULT_GOAL := help
 
 # Where `make tools` puts servers that tests start; also read by the tests.
@@ -29,6 +29,10 @@ cluster-status: ## Who of the cluster runs
 
 cluster-stop: ## End exactly what `make cluster` started
 	@target/quick/tocsin-cluster stop $(ARGUMENTS)
+
+chaos: tools ## Ten minutes of kills, cuts and full disks under load, and whether everything promised was kept
+	cargo build --profile quick --package tocsin --package tocsin-cluster --features tocsin/fail-points
+	TOCSIN_BINARY=$(CURDIR)/target/quick/tocsin target/quick/tocsin-chaos $(ARGUMENTS)
 
 tools: doctor-build ## Install the servers and checkers that tests need
 	@tests/tools
