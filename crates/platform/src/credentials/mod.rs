@@ -179,16 +179,20 @@ impl Credentials {
         store::list(self.inner.database.reader()).await
     }
 
-    /// An administrator's key if the store is empty; the first start prints it, once.
-    pub async fn bootstrap(&self) -> Result<Option<IssuedKey>, Failure> {
+    /// An administrator's key if the store is empty. `tell` hears it before it is committed: a process that dies between
+    /// the two has told a key that opens nothing, and the next start tells another. The other way round nobody would
+    /// ever know the only key there is.
+    pub async fn bootstrap(&self, tell: impl FnOnce(&IssuedKey) + Send) -> Result<Option<IssuedKey>, Failure> {
         let (secret, hash) = key::generate()?;
         let transaction = self.inner.database.begin().await?;
         let made = store::insert_first(&transaction, &hash, self.inner.clock.now_ms()).await?;
         if !made {
             return Ok(None);
         }
+        let key = IssuedKey { id: store::BOOTSTRAP_ID, secret };
+        tell(&key);
         crate::database::commit(transaction, "keys.bootstrap").await?;
-        Ok(Some(IssuedKey { id: store::BOOTSTRAP_ID, secret }))
+        Ok(Some(key))
     }
 
     /// Whom a key stands for. Refusals have the reasons `KEY_UNKNOWN`, `KEY_EXPIRED` and `KEY_REVOKED`; a store that

@@ -134,9 +134,9 @@ async fn a_role_that_is_missing_is_named() {
 async fn the_first_start_makes_one_administrator() {
     let store = Store::open().await;
     let another = store.another().await;
-    let first = store.credentials.bootstrap().await.unwrap().unwrap();
-    assert!(another.bootstrap().await.unwrap().is_none());
-    assert!(store.credentials.bootstrap().await.unwrap().is_none());
+    let first = store.credentials.bootstrap(|_| {}).await.unwrap().unwrap();
+    assert!(another.bootstrap(|_| {}).await.unwrap().is_none());
+    assert!(store.credentials.bootstrap(|_| {}).await.unwrap().is_none());
     let principal = another.authenticate(first.secret.expose()).await.unwrap();
     assert_eq!(principal.roles, [Role::Administrator]);
     let last = store.credentials.revoke(first.id).await.unwrap_err();
@@ -144,7 +144,7 @@ async fn the_first_start_makes_one_administrator() {
     let successor = NewKey { roles: vec![Role::Administrator], ..new_key(None) };
     store.credentials.issue(successor).await.unwrap();
     store.credentials.revoke(first.id).await.unwrap();
-    assert!(store.credentials.bootstrap().await.unwrap().is_none(), "a revoked first key is not made again");
+    assert!(store.credentials.bootstrap(|_| {}).await.unwrap().is_none(), "a revoked first key is not made again");
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Stage {
         let [intake, triage, dispatch, notification]: [DoorAddresses; 4] =
             addresses.try_into().map_err(|_| DemoError::Other("the four services have no doors".to_owned()))?;
         let services = Running::start(settings, clock.clone(), doors, None).await.map_err(DemoError::other)?;
-        let bootstrap = services.credentials().bootstrap().await.map_err(DemoError::other)?;
+        let bootstrap = services.credentials().bootstrap(|_| {}).await.map_err(DemoError::other)?;
         let Some(key) = bootstrap else {
             return Err(DemoError::Other(format!(
                 "{} holds an earlier run; give --folder an empty folder",
