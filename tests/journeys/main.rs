@@ -8,6 +8,7 @@ mod demo;
 mod deployment;
 mod distributed;
 mod durability;
+mod fail_points;
 mod hostile;
 mod house;
 mod interoperation;

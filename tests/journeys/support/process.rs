@@ -16,6 +16,8 @@ use crate::{Outcome, Trouble};
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// How long a stop may take: the drain's own limit and a little more.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// The variable that names where a process dies.
+pub const FAIL_POINTS: &str = "FAILPOINTS";
 /// How many lines of a log are shown when a journey fails.
 const SHOWN_LINES: usize = 40;
 
@@ -35,6 +37,15 @@ impl Running {
         Self::start(installation, "up", &["up"], ready)
     }
 
+    /// Starts `tocsin up`, or `tocsin serve` for a service of that name, to die at a place of
+    /// `tocsin_platform::fail_points`; nowhere for an empty one. It is not ready yet.
+    pub fn mortal(installation: &Installation, name: &str, fail_points: &str) -> Outcome<Self> {
+        let doors = installation.doors.all().into_iter().filter(|(service, _)| name == "up" || name == *service);
+        let ready = doors.map(|(_, door)| door.http).collect();
+        let arguments: &[&str] = if name == "up" { &["up"] } else { &["serve", name] };
+        Self::start_with(installation, name, arguments, ready, fail_points)
+    }
+
     /// Starts `tocsin serve` for one service. It is not ready yet.
     pub fn serve(installation: &Installation, service: &str) -> Outcome<Self> {
         let ready = installation
@@ -48,10 +59,23 @@ impl Running {
     }
 
     fn start(installation: &Installation, name: &str, arguments: &[&str], ready: Vec<SocketAddr>) -> Outcome<Self> {
+        Self::start_with(installation, name, arguments, ready, "")
+    }
+
+    fn start_with(
+        installation: &Installation,
+        name: &str,
+        arguments: &[&str],
+        ready: Vec<SocketAddr>,
+        fail_points: &str,
+    ) -> Outcome<Self> {
         std::fs::create_dir_all(installation.logs())?;
         let log = installation.logs().join(format!("{name}.err"));
         let mut command = command(&installation.settings())?;
         command.args(arguments).stdin(Stdio::null());
+        if !fail_points.is_empty() {
+            command.env(FAIL_POINTS, fail_points);
+        }
         command.stdout(append(&installation.logs().join(format!("{name}.out")))?).stderr(append(&log)?);
         Ok(Self { child: command.spawn()?, name: name.to_owned(), log, ready })
     }
@@ -89,6 +113,11 @@ impl Running {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Outcome<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Whether it still runs.
