@@ -4,6 +4,7 @@ mod calls;
 mod client;
 mod connector;
 mod incoming;
+mod reflection;
 mod server;
 
 use std::net::SocketAddr;

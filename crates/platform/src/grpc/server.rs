@@ -9,7 +9,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use super::incoming::Incoming;
-use super::{GrpcError, calls};
+use super::{GrpcError, calls, reflection};
 use crate::config::TlsSettings;
 use crate::lifecycle::Shutdown;
 use crate::tls;
@@ -75,7 +75,7 @@ async fn serve(
         reporter.set_service_status(name, status).await;
     }
     let routes = calls::with_house_rules(routes).add_service(health_service);
-    let routes = with_reflection(routes)?;
+    let routes = reflection::add(routes, health)?;
     let names: Vec<String> = health.iter().map(|name| (*name).to_owned()).collect();
     let draining = shutdown.clone();
     let drained = async move {
@@ -89,16 +89,4 @@ async fn serve(
         served = serving => served.map_err(GrpcError::Serve),
         () = shutdown.stopped() => Ok(()),
     }
-}
-
-fn with_reflection(routes: Routes) -> Result<Routes, GrpcError> {
-    let builder = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(tocsin_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    // Older clients, among them Python's, only speak v1alpha.
-    let current = builder().build_v1().map_err(|_| GrpcError::Reflection)?;
-    let older = builder().build_v1alpha().map_err(|_| GrpcError::Reflection)?;
-    Ok(routes.add_service(current).add_service(older))
 }

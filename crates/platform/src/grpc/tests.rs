@@ -32,7 +32,7 @@ async fn open(routes: Routes, tls: Option<TlsSettings>) -> Door {
     let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (handle, shutdown) = Shutdown::pair();
-    let served = tokio::spawn(async move { server(listener, routes, &["tocsin.test"], tls.as_ref(), shutdown).await });
+    let served = tokio::spawn(async move { server(listener, routes, &["intake"], tls.as_ref(), shutdown).await });
     Door { address, handle, served }
 }
 
@@ -89,7 +89,7 @@ async fn health_turns_before_the_door_closes() {
     let door = open(routes(), None).await;
     let channel = connect_with(&format!("http://{}", door.address), None).unwrap();
     let mut health = HealthClient::new(channel.clone());
-    let ask = || HealthCheckRequest { service: "tocsin.test".to_owned() };
+    let ask = || HealthCheckRequest { service: "intake".to_owned() };
     assert_eq!(health.check(ask()).await.unwrap().into_inner().status(), ServingStatus::Serving);
     let mut watched = health.watch(ask()).await.unwrap().into_inner();
     assert_eq!(watched.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
@@ -113,6 +113,7 @@ async fn reflection_lists_our_services() {
     let mut answers = reflection.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
     let answer = format!("{:?}", answers.next().await.unwrap().unwrap());
     assert!(answer.contains("tocsin.intake.v1") && answer.contains("grpc.health.v1.Health"), "{answer}");
+    assert!(!answer.contains("tocsin.triage.v1"), "{answer}");
     door.handle.stop();
     door.served.await.unwrap().unwrap();
 }

@@ -38,7 +38,7 @@ impl Door {
 }
 
 async fn is_answered(channel: Channel) -> bool {
-    let ask = HealthCheckRequest { service: "tocsin.test".to_owned() };
+    let ask = HealthCheckRequest { service: "intake".to_owned() };
     HealthClient::new(channel).check(ask).await.is_ok()
 }
 
@@ -97,7 +97,7 @@ async fn a_renewal_is_taken_up_while_a_stream_stays_open() {
     let (dispatch, triage) = (Files::of(&old, DISPATCH), Files::of(&old, TRIAGE));
     let door = open(routes(), Some(dispatch.settings())).await;
     let channel = door.dispatch(&triage);
-    let ask = HealthCheckRequest { service: "tocsin.test".to_owned() };
+    let ask = HealthCheckRequest { service: "intake".to_owned() };
     let mut watched = HealthClient::new(channel.clone()).watch(ask).await.unwrap().into_inner();
     assert_eq!(watched.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
 
