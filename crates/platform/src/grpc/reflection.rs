@@ -20,7 +20,7 @@ pub(super) fn add(routes: Routes, names: &[&str]) -> Result<Routes, GrpcError> {
         let builder = Builder::configure()
             .register_encoded_file_descriptor_set(tocsin_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        advertised.iter().fold(builder, |builder, name| builder.with_service_name(name))
+        advertised.iter().fold(builder, tonic_reflection::server::Builder::with_service_name)
     };
     // Older clients, among them Python's, only speak v1alpha.
     let current = builder().build_v1().map_err(|_| GrpcError::Reflection)?;
