@@ -157,6 +157,7 @@ fn the_help_at_the_top_shows_everything_in_groups() {
     Run it:
       up           Run all four services in this process
       serve        Run one service in this process
+      health       Ask a service of this machine whether it is ready
       migrate      Bring databases to the form that this version needs
       doctor       Check that everything here can work, and say what to do where it cannot
       backup       Copy an embedded installation while it runs
