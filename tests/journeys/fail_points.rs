@@ -4,6 +4,7 @@
 
 mod aged;
 mod clients;
+mod custody;
 mod database;
 mod distributed;
 mod ledger;

@@ -25,6 +25,7 @@ pub(super) struct Mortal<'a> {
     /// When each life began.
     pub(super) lives: Vec<Instant>,
     deaths: usize,
+    limit: Duration,
 }
 
 /// The name of a place in the words of the variable, as `outbox.clean.before` of `outbox.clean.before=1*off->return`.
@@ -35,7 +36,12 @@ pub(super) fn name_of(place: &str) -> &str {
 impl<'a> Mortal<'a> {
     /// It does not run yet.
     pub(super) fn new(installation: &'a Installation, name: &'static str) -> Self {
-        Self { installation, name, process: None, lives: Vec::new(), deaths: 0 }
+        Self { installation, name, process: None, lives: Vec::new(), deaths: 0, limit: REACH_LIMIT }
+    }
+
+    /// With another limit for the walk to each place.
+    pub(super) fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// `up`, or the service.
@@ -59,7 +65,7 @@ impl<'a> Mortal<'a> {
     }
 
     /// Starts it with a place to die and waits until it has died there.
-    async fn die_at(&mut self, place: &str) -> Outcome<()> {
+    pub(super) async fn die_at(&mut self, place: &str) -> Outcome<()> {
         self.live_until(place).await?;
         let started = Instant::now();
         loop {
@@ -70,7 +76,7 @@ impl<'a> Mortal<'a> {
                 }
                 return Err(Trouble::new(format!("{} ended with {status} on the way to {place}", self.name)));
             }
-            if started.elapsed() > REACH_LIMIT {
+            if started.elapsed() > self.limit {
                 return Err(Trouble::new(format!("{} was never reached by {}", name_of(place), self.name)));
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
