@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tocsin_tests::installation::{Door, Doors, SERVICES};
-use tocsin_tests::process::http;
 use tocsin_tests::program::binary;
 use tocsin_tests::{Outcome, Trouble};
 
@@ -18,6 +17,8 @@ use crate::settings::{PROCESSES, Plan, name};
 /// How long a service may take to be ready on a busy machine.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+/// How long one answer about readiness may take.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -33,10 +34,17 @@ pub struct Cluster {
     /// The processes of the services: intake-1, intake-2, triage-1 and so on.
     pub services: Vec<Process>,
     folder: PathBuf,
+    web: reqwest::Client,
 }
 
-/// Added to the environment of one process of a service.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Vec<(String, String)>;
+/// What the services are told beside what is deployed.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// The settings of where messages go.
+    pub receivers: &'a str,
+    /// Added to the environment of a process of this name.
+    pub environment: &'a dyn Fn(&str) -> Vec<(String, String)>,
+}
 
 impl Cluster {
     /// Starts everything and waits until it is ready. `tell` hears how far it is.
@@ -44,7 +52,7 @@ impl Cluster {
         folder: &Path,
         register: Register,
         plan: Plan,
-        environment: Environment<'_>,
+        services: Told<'_>,
         tell: &dyn Fn(&str),
     ) -> Outcome<Self> {
         let logs = logs(folder);
@@ -52,15 +60,17 @@ impl Cluster {
         tell("three nodes of NATS and PostgreSQL");
         let mut nats = Vec::new();
         for index in 0..HOSTS {
-            nats.push(Process::start(plan.nats.launch(index, &plan.hosts, &logs)?, &register)?);
+            nats.push(Process::start(plan.nats.launch(index, &plan.hosts, &plan.deployed, &logs)?, &register)?);
         }
-        let postgres = Process::start(plan.postgres.launch(&plan.hosts, &logs)?, &register)?;
+        let postgres = Process::start(plan.postgres.launch(&plan.hosts, &plan.deployed, &logs)?, &register)?;
         plan.postgres.ready().await.map_err(|trouble| Trouble::new(format!("{trouble:?}\n{}", postgres.tail())))?;
+        plan.postgres.make_roles(&plan.deployed)?;
         plan.nats.current().await?;
-        let mut cluster = Self { register, plan, nats, postgres, services: Vec::new(), folder: folder.to_owned() };
+        let web = plan.deployed.web()?.timeout(LOOK_TIME_MAX).build()?;
+        let mut cluster = Self { register, plan, nats, postgres, services: Vec::new(), folder: folder.to_owned(), web };
         for host in 0..PROCESSES {
             tell(&format!("process {} of each service", host + 1));
-            cluster.start_services_of(host, environment).await?;
+            cluster.start_services_of(host, services).await?;
         }
         // By name, so that both of one service stand beside each other.
         cluster.services.sort_by_key(|process| {
@@ -69,18 +79,18 @@ impl Cluster {
         Ok(cluster)
     }
 
-    async fn start_services_of(&mut self, host: usize, environment: Environment<'_>) -> Outcome<()> {
-        let settings = self.folder.join(format!("host-{}.toml", host + 1));
-        fs::write(&settings, self.plan.text(&self.folder, host)?)?;
-        for (service, word) in SERVICES.into_iter().enumerate() {
+    async fn start_services_of(&mut self, host: usize, told: Told<'_>) -> Outcome<()> {
+        for service in SERVICES {
             let name = name(service, host);
+            let settings = self.folder.join(format!("{name}.toml"));
+            fs::write(&settings, self.plan.text(service, host, told.receivers)?)?;
             let mut command = self.plan.hosts.prefix(host);
             command.extend([binary()?.display().to_string(), "--config".to_owned(), settings.display().to_string()]);
-            command.extend(["serve", word].map(str::to_owned));
+            command.extend(["serve", service].map(str::to_owned));
             let launch = Launch {
                 output: logs(&self.folder).join(format!("{name}.out")),
                 log: logs(&self.folder).join(format!("{name}.err")),
-                environment: environment(&name),
+                environment: (told.environment)(&name),
                 name,
                 command,
                 end: End::Service,
@@ -98,7 +108,7 @@ impl Cluster {
     pub fn door(&self, process: usize) -> Outcome<Door> {
         let found = self.services.get(process).and_then(|process| {
             let (service, host) = process.name().rsplit_once('-')?;
-            let doors = self.plan.reachable(usize::from(host != "1"));
+            let doors = self.plan.doors(usize::from(host != "1"));
             doors.all().into_iter().find(|(name, _)| *name == service).map(|(_, door)| door)
         });
         found.ok_or_else(|| Trouble::new("there is no such process"))
@@ -106,7 +116,7 @@ impl Cluster {
 
     /// Waits until a process of a service says that it is ready; returns how long that took.
     pub async fn ready(&mut self, index: usize) -> Outcome<Duration> {
-        let (client, started, door) = (http()?, Instant::now(), self.door(index)?);
+        let (started, door) = (Instant::now(), self.door(index)?);
         loop {
             let process = self.services.get_mut(index).ok_or_else(|| Trouble::new("there is no such process"))?;
             if let Some(status) = process.ended()? {
@@ -116,8 +126,7 @@ impl Cluster {
                     process.tail()
                 )));
             }
-            let url = format!("http://{}/readyz", door.http);
-            let answer = client.get(url).timeout(Duration::from_secs(3)).send().await;
+            let answer = self.web.get(format!("https://{}/readyz", door.http)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(started.elapsed());
             }
@@ -138,7 +147,7 @@ impl Cluster {
 
     /// Where the services of each host are reached.
     pub fn doors(&self) -> [Doors; PROCESSES] {
-        [self.plan.reachable(0), self.plan.reachable(1)]
+        [self.plan.doors(0), self.plan.doors(1)]
     }
 
     /// The folder around everything.

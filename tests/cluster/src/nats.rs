@@ -1,17 +1,19 @@
-//! One node of the NATS cluster: its configuration, how it is started, and whether it and its streams are current.
+//! The nodes of the NATS cluster, configured by `deploy/nats`: how each is started, and whether it and its streams are
+//! current.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tocsin_tests::Outcome;
+use tocsin_tests::deployed::{Deployed, text_of};
 use tocsin_tests::ports::free_address;
 use tocsin_tests::process::{http, wait_until};
+use tocsin_tests::tools::find;
+use tocsin_tests::{Outcome, Trouble};
 
 use crate::hosts::{HOSTS, Hosts};
 use crate::process::Launch;
-use crate::programs::find;
 use crate::register::End;
 
 /// How long the three may take to agree on a leader and to bring all replicas up to date.
@@ -57,38 +59,49 @@ impl Nodes {
     }
 
     /// Writes a node's configuration and says how to start it.
-    pub fn launch(&self, index: usize, hosts: &Hosts, logs: &Path) -> Outcome<Launch> {
+    pub fn launch(&self, index: usize, hosts: &Hosts, deployed: &Deployed, logs: &Path) -> Outcome<Launch> {
         let name = format!("nats-{}", index + 1);
-        let store = self.store(index);
+        let (own, store) = (self.folder.join(&name), self.store(index));
         fs::create_dir_all(&store)?;
-        let configuration = self.folder.join(&name).join("nats-server.conf");
-        fs::write(&configuration, self.configuration(&name, index, &store))?;
+        for file in ["nats.conf", "accounts.conf", "cluster.conf"] {
+            fs::write(own.join(file), text_of(&format!("nats/{file}"))?)?;
+        }
+        for file in ["keys.conf", "route.conf"] {
+            fs::copy(deployed.folder().join("nats").join(file), own.join(file))?;
+        }
+        let configuration = own.join("cluster.conf");
         let mut command = hosts.prefix(index);
-        command.extend(
-            [find("nats-server", &[])?, "--config".into(), configuration].map(|part| part.display().to_string()),
-        );
+        command.extend([find("nats-server")?, "--config".into(), configuration].map(|part| part.display().to_string()));
         Ok(Launch {
             output: logs.join(format!("{name}.out")),
             log: logs.join(format!("{name}.err")),
+            environment: self.environment(&name, index, deployed)?,
             name,
             command,
-            environment: Vec::new(),
             end: End::Server,
         })
     }
 
-    fn configuration(&self, name: &str, index: usize, store: &Path) -> String {
-        let Some(node) = self.nodes.get(index) else { return String::new() };
-        let routes = self.nodes.map(|node| format!("nats://{}", node.routes)).join(", ");
-        format!(
-            "server_name: {name}\nlisten: \"{}\"\nhttp: \"{}\"\nmax_payload: 8MB\n\
-             jetstream {{ store_dir: \"{}\", max_memory_store: 64MB, max_file_store: 4GB }}\n\
-             cluster {{ name: tocsin, listen: \"{}\", routes: [{routes}] }}\n",
-            node.client,
-            node.monitor,
-            store.display(),
-            node.routes,
-        )
+    /// What the configuration asks of the environment.
+    fn environment(&self, name: &str, index: usize, deployed: &Deployed) -> Outcome<Vec<(String, String)>> {
+        let node = self.nodes.get(index).ok_or_else(|| Trouble::new("there is no such node"))?;
+        let path = |path: PathBuf| path.display().to_string();
+        let settings = [
+            ("NATS_NAME", name.to_owned()),
+            ("NATS_CLIENT", node.client.to_string()),
+            ("NATS_MONITOR", node.monitor.to_string()),
+            ("NATS_ROUTE", node.routes.to_string()),
+            ("NATS_STORE", path(self.store(index))),
+            ("NATS_CERTIFICATE", path(deployed.certificate("nats.pem"))),
+            ("NATS_KEY", path(deployed.certificate("nats.key"))),
+            ("NATS_AUTHORITY", path(deployed.certificate("authority.pem"))),
+        ];
+        Ok(settings.map(|(name, value)| (name.to_owned(), value)).to_vec())
+    }
+
+    /// Where the nodes meet, for `deploy/prepare`.
+    pub fn routes(&self) -> String {
+        self.nodes.map(|node| node.routes.to_string()).join(" ")
     }
 
     /// Whether every node answers that it holds all it should, each replica up to date.

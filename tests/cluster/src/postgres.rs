@@ -1,19 +1,21 @@
-//! PostgreSQL with a data folder of its own: made, started, and given the one database in which each service has a
-//! schema.
+//! PostgreSQL as `deploy/postgresql` configures it, with a data folder of its own: made, started, and given the roles and
+//! schemas of the services.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use tocsin_tests::Outcome;
+use tocsin_tests::deployed::Deployed;
 use tocsin_tests::ports::free_address;
 use tocsin_tests::process::wait_until;
+use tocsin_tests::tools::find_postgresql;
 
 use crate::hosts::Hosts;
 use crate::process::Launch;
-use crate::programs::{User, find, postgres_folders, run};
+use crate::programs::{User, run};
 use crate::register::End;
 
 /// The host on which it lives.
@@ -37,7 +39,7 @@ impl Postgres {
         fs::create_dir_all(&made.folder)?;
         let user = User::ordinary()?;
         user.give(&made.folder)?;
-        let (data, initdb) = (made.data(), find("initdb", &postgres_folders())?);
+        let (data, initdb) = (made.data(), find_postgresql("initdb")?);
         let prefix = user.prefix();
         let mut command: Vec<&str> = prefix.iter().map(String::as_str).collect();
         let (data_text, initdb_text) = (data.display().to_string(), initdb.display().to_string());
@@ -45,10 +47,6 @@ impl Postgres {
         command.push(&initdb_text);
         command.extend(rest);
         run(&command)?;
-        let trusted = format!("\nhost all all {} trust\n", hosts.range());
-        let list = data.join("pg_hba.conf");
-        let text = fs::read_to_string(&list)?;
-        fs::write(&list, text + &trusted)?;
         Ok(made)
     }
 
@@ -56,24 +54,24 @@ impl Postgres {
         self.folder.join("data")
     }
 
-    /// The address for settings files.
-    pub fn url(&self) -> String {
-        format!("postgres://tocsin@{}/{DATABASE}", self.at)
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.at
     }
 
     /// How to start it.
-    pub fn launch(&self, hosts: &Hosts, logs: &Path) -> Outcome<Launch> {
+    pub fn launch(&self, hosts: &Hosts, deployed: &Deployed, logs: &Path) -> Outcome<Launch> {
         let mut command = hosts.prefix(HOST);
         command.extend(User::ordinary()?.prefix());
-        command.push(find("postgres", &postgres_folders())?.display().to_string());
+        command.push(find_postgresql("postgres")?.display().to_string());
         command.extend(["-D".to_owned(), self.data().display().to_string()]);
-        let settings = [
+        // The trial's own administrator comes from this machine without a password.
+        let mut settings = deployed.postgresql(&self.folder, &format!("host all tocsin {} trust", hosts.range()))?;
+        settings.extend([
             format!("listen_addresses={}", self.at.ip()),
             format!("port={}", self.at.port()),
             format!("unix_socket_directories={}", self.folder.display()),
-            "max_connections=400".to_owned(),
-            "shared_buffers=64MB".to_owned(),
-        ];
+        ]);
         command.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
         Ok(Launch {
             name: "postgres".to_owned(),
@@ -85,19 +83,18 @@ impl Postgres {
         })
     }
 
-    /// Waits until it accepts connections, and makes the database if it is not there.
+    /// Waits until it accepts connections.
     pub async fn ready(&self) -> Outcome<()> {
         wait_until("PostgreSQL accepts connections", START_LIMIT, async || {
-            let pool = pool(self.at, "postgres").await?;
-            let known: Option<i32> =
-                sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = 'tocsin'").fetch_optional(&pool).await?;
-            if known.is_none() {
-                sqlx::query("CREATE DATABASE tocsin").execute(&pool).await?;
-            }
-            pool.close().await;
+            pool(self.at, "postgres").await?.close().await;
             Ok(Some(()))
         })
         .await
+    }
+
+    /// Makes the roles and schemas of the services.
+    pub fn make_roles(&self, deployed: &Deployed) -> Outcome<()> {
+        deployed.make_roles(&format!("postgres://tocsin@{}/postgres", self.at))
     }
 
     /// Connections to the database of the services.
@@ -111,6 +108,7 @@ async fn pool(at: SocketAddr, database: &str) -> Outcome<PgPool> {
         .host(&at.ip().to_string())
         .port(at.port())
         .username("tocsin")
-        .database(database);
+        .database(database)
+        .ssl_mode(PgSslMode::Disable);
     Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(5)).connect_with(options).await?)
 }

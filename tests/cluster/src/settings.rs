@@ -1,16 +1,19 @@
-//! The settings file of each process: what all share, and the doors that are its own.
+//! Who listens where, and the settings file of each process: that of `deploy/settings`, with the places of this machine.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tocsin_tests::Outcome;
+use tocsin_tests::deployed::{Deployed, SECRETS, replace, text_of};
 use tocsin_tests::installation::{Door, Doors, SERVICES};
+use tocsin_tests::ports::free_address;
 use tocsin_tests::stage::roster;
+use tocsin_tests::tools::run;
 
-use crate::hosts::Hosts;
+use crate::hosts::{HOSTS, Hosts};
 use crate::nats::Nodes;
-use crate::postgres::Postgres;
+use crate::postgres::{self, Postgres};
 
 /// How many processes each service has: one on each of the first two hosts.
 pub const PROCESSES: usize = 2;
@@ -24,72 +27,105 @@ pub struct Plan {
     pub nats: Nodes,
     /// The database.
     pub postgres: Postgres,
-    /// Where the services of each host listen, on their host's own loopback.
+    /// Certificates, keys and passwords.
+    pub deployed: Deployed,
+    folder: PathBuf,
     doors: [Doors; PROCESSES],
-    /// The settings that make notification send to the receivers.
-    receivers: String,
 }
 
 impl Plan {
-    /// Chooses everybody's ports. `receivers` are the settings of where messages go.
-    pub fn choose(folder: &Path, hosts: Hosts, receivers: String) -> Outcome<Self> {
-        Ok(Self {
+    /// Chooses everybody's ports, and makes certificates, keys and passwords for them.
+    pub fn choose(folder: &Path, hosts: Hosts) -> Outcome<Self> {
+        let at = |host: usize| -> Outcome<Doors> {
+            let door = || -> Outcome<Door> {
+                let address = hosts.address(host);
+                let at = || Ok::<_, tocsin_tests::Trouble>(SocketAddr::new(address, free_address()?.port()));
+                Ok(Door { grpc: at()?, http: at()? })
+            };
+            Ok(Doors { intake: door()?, triage: door()?, dispatch: door()?, notification: door()? })
+        };
+        let plan = Self {
             nats: Nodes::choose(folder, &hosts)?,
             postgres: Postgres::make(folder, &hosts)?,
-            doors: [Doors::free()?, Doors::free()?],
+            doors: [at(0)?, at(1)?],
+            deployed: Deployed::in_folder(&folder.join("installation")),
+            folder: folder.to_owned(),
             hosts,
-            receivers,
-        })
+        };
+        plan.prepare()?;
+        Ok(plan)
     }
 
-    /// Where a host's services listen.
-    pub fn listening(&self, host: usize) -> Doors {
+    fn prepare(&self) -> Outcome<()> {
+        let mut prepare = Deployed::command(self.deployed.folder())?;
+        prepare.env("DATABASE_HOST", self.hosts.address(postgres::HOST).to_string());
+        prepare.env("DATABASE_PORT", self.postgres.address().port().to_string()).env("NATS_HOSTS", self.nats.routes());
+        run(prepare.args((0..HOSTS).map(|host| self.hosts.address(host).to_string())))?;
+        for service in SERVICES {
+            self.deployed.lay_out_secrets(service, &self.secrets(service))?;
+        }
+        Ok(())
+    }
+
+    /// What one service finds instead of `/run/secrets`.
+    fn secrets(&self, service: &str) -> PathBuf {
+        self.folder.join("secrets").join(service)
+    }
+
+    /// Where a host's services are.
+    pub fn doors(&self, host: usize) -> Doors {
         let [first, second] = self.doors;
         if host == 0 { first } else { second }
     }
 
-    /// Where everybody else reaches them.
-    pub fn reachable(&self, host: usize) -> Doors {
-        let address = self.hosts.address(host);
-        let moved = |door: Door| Door {
-            grpc: SocketAddr::new(address, door.grpc.port()),
-            http: SocketAddr::new(address, door.http.port()),
-        };
-        let doors = self.listening(host);
-        Doors {
-            intake: moved(doors.intake),
-            triage: moved(doors.triage),
-            dispatch: moved(doors.dispatch),
-            notification: moved(doors.notification),
+    /// The settings file of one process. `receivers` are the settings of where messages go.
+    pub fn text(&self, service: &str, host: usize, receivers: &str) -> Outcome<String> {
+        let doors = self.doors(host);
+        let mut text =
+            replace(&text_of("settings/tocsin.toml")?, SECRETS, &self.secrets(service).display().to_string())?;
+        let data = self.folder.join("data").display().to_string();
+        for (theirs, ours) in [
+            ("data_folder = \"/tmp\"", format!("data_folder = \"{data}\"")),
+            ("https://localhost:7413", format!("https://{}", doors.dispatch.http)),
+            ("nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222", self.nats.urls()),
+            // Two processes of each service share one server here.
+            ("connections_max = 20", "connections_max = 8".to_owned()),
+            ("log = \"json\"", "log = \"text\"".to_owned()),
+            ("otlp_endpoint", "# otlp_endpoint".to_owned()),
+        ] {
+            text = replace(&text, theirs, &ours)?;
         }
+        for (number, (name, door)) in (1..).zip(doors.all()) {
+            text = replace(&text, &format!("0.0.0.0:740{number}"), &door.grpc.to_string())?;
+            text = replace(&text, &format!("0.0.0.0:741{number}"), &door.http.to_string())?;
+            text = replace(&text, &format!("https://{name}:740{number}"), &format!("https://{}", door.grpc))?;
+        }
+        writeln!(text, "\n[notification.sms]\nreceipt_url = \"https://{}\"", doors.notification.http)?;
+        text.push_str(receivers);
+        text.push_str(&roster());
+        Ok(text)
     }
 
-    /// The settings file of the services of one host.
-    pub fn text(&self, folder: &Path, host: usize) -> Outcome<String> {
-        let (listening, reachable) = (self.listening(host), self.reachable(host));
-        let mut text = format!(
-            "data_folder = \"{}\"\npublic_url = \"http://{}\"\n\n[database]\nurl = \"{}\"\nconnections_max = 8\n\n\
-             [bus]\nkind = \"nats\"\nurl = \"{}\"\nreplicas = 3\n",
-            folder.join("data").display(),
-            reachable.dispatch.http,
-            self.postgres.url(),
-            self.nats.urls(),
-        );
-        for ((name, own), (_, seen)) in listening.all().into_iter().zip(reachable.all()) {
+    /// The settings of people at the command line: where the services are, whom to trust, and their own certificate.
+    pub fn client_text(&self) -> Outcome<String> {
+        let mut text = String::new();
+        let file = |name: &str| self.deployed.certificate(name).display().to_string();
+        for (name, door) in self.doors(0).all() {
             writeln!(
                 text,
-                "\n[services.{name}]\ngrpc = \"{}\"\nhttp = \"{}\"\nurl = \"http://{}\"",
-                own.grpc, own.http, seen.grpc
+                "[services.{name}]\nurl = \"https://{}\"\n[services.{name}.tls]\ncertificate = \"{}\"\nkey = \"{}\"\n\
+                 authority = \"{}\"\n",
+                door.grpc,
+                file("client.pem"),
+                file("client.key"),
+                file("authority.pem"),
             )?;
         }
-        writeln!(text, "\n[notification.sms]\nreceipt_url = \"http://{}\"", reachable.notification.http)?;
-        text.push_str(&self.receivers);
-        text.push_str(&roster());
         Ok(text)
     }
 }
 
 /// The name of one process of a service.
-pub fn name(service: usize, host: usize) -> String {
-    format!("{}-{}", SERVICES.get(service).copied().unwrap_or_default(), host + 1)
+pub fn name(service: &str, host: usize) -> String {
+    format!("{service}-{}", host + 1)
 }

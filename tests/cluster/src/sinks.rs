@@ -34,9 +34,9 @@ pub async fn settings(folder: &Path) -> Outcome<String> {
         .await
 }
 
-/// Runs until it is ended.
-pub async fn run(folder: &Path, network: &Network) -> Outcome<()> {
-    let receivers = Receivers::start(network.webhook_hosts()).await?;
+/// Runs until it is ended. `services` is the authority of the services' certificates, for delivery receipts.
+pub async fn run(folder: &Path, network: &Network, services: &Path) -> Outcome<()> {
+    let receivers = Receivers::start_trusting(network.webhook_hosts(), &std::fs::read(services)?).await?;
     let own = folder.join("sinks");
     std::fs::create_dir_all(&own)?;
     let authority = own.join("authority.pem");

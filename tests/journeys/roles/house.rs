@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,24 +17,22 @@ use tocsin_proto::notification::v1::notice_service_client::NoticeServiceClient;
 use tocsin_proto::triage::v1::case_service_client::CaseServiceClient;
 use tocsin_proto::triage::v1::key_service_client::KeyServiceClient;
 use tocsin_tests::clients::Clients;
+use tocsin_tests::deployed::{Deployed, SECRETS, text_of};
 use tocsin_tests::installation::SERVICES;
 use tocsin_tests::ports::free_address;
 use tocsin_tests::process::{command, key_in, wait_until};
-use tocsin_tests::program::{binary, root};
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::stage::roster;
 use tocsin_tests::tools::run;
 use tocsin_tests::trouble::ensure;
 use tocsin_tests::{Outcome, Trouble};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 
 use super::servers::{self, Nats};
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// The drain's own limit and a little more.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// Where the settings of `deploy/` say that secrets are.
-const SECRETS: &str = "/run/secrets";
 
 /// Everything, running.
 pub(super) struct House {
@@ -51,14 +49,14 @@ impl House {
         let folder = TempDir::with_prefix("tocsin-roles-")?;
         let made = folder.path().join("installation");
         let mut postgresql = PostgresServer::prepare().await;
-        let mut prepare = Command::new(root().join("deploy/prepare"));
-        prepare.arg(&made).env("TOCSIN", binary()?).env("SECRETS_FOLDER", SECRETS);
+        let mut prepare = Deployed::command(&made)?;
         prepare.env("DATABASE_HOST", "127.0.0.1").env("DATABASE_PORT", postgresql.port().to_string());
         run(&mut prepare)?;
         ensure(run(&mut prepare).is_err(), || "secrets were made over others".to_owned())?;
         let certificates = made.join("certificates");
-        servers::postgresql(&mut postgresql, &certificates)?;
-        servers::roles(&postgresql, &made.join("passwords")).await?;
+        let deployed = Deployed::in_folder(&made);
+        servers::postgresql(&mut postgresql, &deployed)?;
+        servers::roles(&postgresql, &deployed).await?;
         let nats = Nats::start(&folder.path().join("nats"), &made.join("nats"), &certificates).await?;
         let mut doors = Vec::new();
         for service in SERVICES {
@@ -66,7 +64,7 @@ impl House {
         }
         let mut house = Self { processes: Vec::new(), doors, nats, _postgresql: postgresql, folder };
         for service in SERVICES {
-            house.lay_out_secrets(service)?;
+            house.deployed().lay_out_secrets(service, &house.secrets(service))?;
             house.write_settings(service, receivers)?;
             house.start_service(service)?;
         }
@@ -86,36 +84,15 @@ impl House {
         self.folder.path().join("secrets").join(service)
     }
 
-    /// The secrets that the compose file gives to a service, under the names it gives them.
-    fn lay_out_secrets(&self, service: &str) -> Outcome<()> {
-        let (made, own) = (self.made(), self.secrets(service));
-        std::fs::create_dir_all(&own)?;
-        let mut files = vec![
-            ("certificates/authority.pem".to_owned(), "authority"),
-            (format!("certificates/{service}.pem"), "certificate"),
-            (format!("certificates/{service}.key"), "certificate-key"),
-            (format!("secrets/nats/{service}.nk"), "nats-seed"),
-        ];
-        let keys: &[&str] = match service {
-            "triage" => &["triage-master.key"],
-            "dispatch" => &["dispatch.key", "dispatch-token.key"],
-            "notification" => &["notification-master.key"],
-            _ => &[],
-        };
-        files.extend(keys.iter().map(|key| (format!("secrets/{key}"), *key)));
-        for (from, to) in files {
-            std::fs::copy(made.join(from), own.join(to))?;
-        }
-        let url = std::fs::read_to_string(made.join("database-urls").join(service))?;
-        std::fs::write(own.join("database-url"), url.replace(SECRETS, &own.display().to_string()))?;
-        Ok(())
+    fn deployed(&self) -> Deployed {
+        Deployed::in_folder(&self.made())
     }
 
     /// The settings of `deploy/`, with the places of this machine.
     fn write_settings(&self, service: &str, receivers: &Receivers) -> Outcome<()> {
         let authority = self.folder.path().join("receivers.pem");
         std::fs::write(&authority, receivers.authority_pem())?;
-        let mut text = std::fs::read_to_string(root().join("deploy/settings/tocsin.toml"))?;
+        let mut text = text_of("settings/tocsin.toml")?;
         text = text.replace(SECRETS, &self.secrets(service).display().to_string());
         text = text.replace(
             "data_folder = \"/tmp\"",
@@ -170,18 +147,9 @@ impl House {
         format!("nats://{}", self.nats.address)
     }
 
-    fn certificate(&self, name: &str) -> PathBuf {
-        self.made().join("certificates").join(name)
-    }
-
     /// A client of the HTTPS doors.
     pub(super) fn web(&self) -> Outcome<reqwest::Client> {
-        let authority = reqwest::Certificate::from_pem(&std::fs::read(self.certificate("authority.pem"))?)?;
-        Ok(reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([authority])
-            .timeout(Duration::from_secs(30))
-            .build()?)
+        Ok(self.deployed().web()?.timeout(Duration::from_secs(30)).build()?)
     }
 
     fn door(&self, service: &str) -> Outcome<(SocketAddr, SocketAddr)> {
@@ -195,12 +163,8 @@ impl House {
     }
 
     fn channel(&self, service: &str) -> Outcome<Channel> {
-        let read = |name: &str| std::fs::read(self.certificate(name));
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(read("authority.pem")?))
-            .identity(Identity::from_pem(read("client.pem")?, read("client.key")?));
         let address = format!("https://{}", self.door(service)?.0);
-        Ok(Endpoint::from_shared(address)?.tls_config(tls)?.connect_lazy())
+        Ok(Endpoint::from_shared(address)?.tls_config(self.deployed().tls()?)?.connect_lazy())
     }
 
     /// Clients with the certificate of people and programs.

@@ -1,83 +1,39 @@
 //! PostgreSQL and NATS as `deploy/` configures them, on loopback.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tocsin_platform::testing::PostgresServer;
-use tocsin_tests::installation::SERVICES;
+use tocsin_tests::deployed::{Deployed, psql};
 use tocsin_tests::ports::free_address;
 use tocsin_tests::process::wait_until;
 use tocsin_tests::program::root;
-use tocsin_tests::tools::{find, find_postgresql, run};
+use tocsin_tests::tools::{find, run};
 use tocsin_tests::trouble::ensure;
 use tocsin_tests::{Outcome, Trouble};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// The ways in of the test's own administrator, beside those of `deploy/`.
-const ADMINISTRATOR: &str = "host all tocsin 127.0.0.1/32 trust\n";
-
-fn text_of(file: &str) -> Outcome<String> {
-    let path = root().join("deploy").join(file);
-    std::fs::read_to_string(&path).map_err(|error| Trouble::from(error).during(&path.display().to_string()))
-}
-
-/// Copies a file so that the owner of the folder, and nobody else, may read it.
-fn give(from: &Path, folder: &Path, name: &str) -> Outcome<PathBuf> {
-    let (owner, path) = (std::fs::metadata(folder)?, folder.join(name));
-    std::fs::copy(from, &path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    chown(&path, Some(owner.uid()), Some(owner.gid()))?;
-    Ok(path)
-}
+/// The way in of the test's own administrator, beside those of `deploy/`.
+const ADMINISTRATOR: &str = "host all tocsin 127.0.0.1/32 trust";
 
 /// Starts PostgreSQL with the access rules and the settings of `deploy/postgresql`, without roles yet.
-pub(super) fn postgresql(server: &mut PostgresServer, certificates: &Path) -> Outcome<()> {
+pub(super) fn postgresql(server: &mut PostgresServer, deployed: &Deployed) -> Outcome<()> {
     let folder = server.folder().to_owned();
-    let rules = folder.join("rules");
-    std::fs::write(&rules, format!("{ADMINISTRATOR}{}", text_of("postgresql/pg_hba.conf")?))?;
-    let rules = give(&rules, &folder, "pg_hba.conf")?;
-    let certificate = give(&certificates.join("postgres.pem"), &folder, "certificate")?;
-    let key = give(&certificates.join("postgres.key"), &folder, "certificate-key")?;
-    let authority = give(&certificates.join("authority.pem"), &folder, "authority")?;
-    for line in text_of("postgresql/postgresql.conf")?.lines() {
-        let setting = line.split('#').next().unwrap_or_default();
-        let Some((name, value)) = setting.split_once('=') else { continue };
-        let place = match name.trim() {
-            "listen_addresses" => continue,
-            "hba_file" => Some(&rules),
-            "ssl_cert_file" => Some(&certificate),
-            "ssl_key_file" => Some(&key),
-            "ssl_ca_file" => Some(&authority),
-            _ => None,
-        };
-        let value = place.map_or_else(|| value.trim().trim_matches('\'').to_owned(), |path| path.display().to_string());
-        server.configure(&format!("{}={value}", name.trim()));
+    for setting in deployed.postgresql(&folder, ADMINISTRATOR)? {
+        server.configure(&setting);
     }
     server.start_again();
     Ok(())
 }
 
 /// Makes roles, database and passwords as `deploy/postgresql` says.
-pub(super) async fn roles(server: &PostgresServer, passwords: &Path) -> Outcome<()> {
-    let folder = root().join("deploy/postgresql");
-    let psql = |file: &str, variables: &[String]| {
-        let mut command = Command::new(find_postgresql("psql")?);
-        command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname"]);
-        command.arg(server.url("postgres")).args(variables).arg("--file").arg(folder.join(file));
-        run(&mut command)
-    };
+pub(super) async fn roles(server: &PostgresServer, deployed: &Deployed) -> Outcome<()> {
+    let url = server.url("postgres");
     // It listens a moment before it is ready.
-    wait_until("the roles are made", START_LIMIT, async || psql("tocsin.sql", &[]).map(Some)).await?;
+    wait_until("the roles are made", START_LIMIT, async || psql(&url, "tocsin.sql", &[]).map(Some)).await?;
     // A second time changes nothing and fails nowhere.
-    psql("tocsin.sql", &[])?;
-    let mut variables = Vec::new();
-    for service in SERVICES {
-        let password = std::fs::read_to_string(passwords.join(service))?;
-        variables.extend(["--set".to_owned(), format!("{service}={}", password.trim())]);
-    }
-    psql("passwords.sql", &variables).map(|_| ())
+    deployed.make_roles(&url)
 }
 
 /// A NATS server with the configuration of `deploy/nats`; it ends when this is dropped.

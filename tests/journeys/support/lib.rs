@@ -8,6 +8,7 @@ pub mod arrivals;
 pub mod canary;
 pub mod cast;
 pub mod clients;
+pub mod deployed;
 pub mod installation;
 pub mod mail;
 pub mod network;

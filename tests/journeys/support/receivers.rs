@@ -24,6 +24,15 @@ pub struct Receivers {
 impl Receivers {
     /// Starts them; the webhook receiver shows a certificate for these host names.
     pub async fn start(hosts: Vec<String>) -> Outcome<Self> {
+        Self::around(SmsSink::start().await?, hosts).await
+    }
+
+    /// The same for services whose doors have certificates of the authority of this PEM text.
+    pub async fn start_trusting(hosts: Vec<String>, authority: &[u8]) -> Outcome<Self> {
+        Self::around(SmsSink::start_trusting(authority).await?, hosts).await
+    }
+
+    async fn around(sms: SmsSink, hosts: Vec<String>) -> Outcome<Self> {
         let authority = Authority::new()?;
         let hosts = if hosts.is_empty() { vec!["hooks.example".to_owned()] } else { hosts };
         let tls = authority.server_for(hosts)?;
@@ -31,7 +40,7 @@ impl Receivers {
         Ok(Self {
             mail_at: mail.address(),
             mail,
-            sms: SmsSink::start().await?,
+            sms,
             webhook: WebhookSink::start(Some(tls), Duration::ZERO).await?,
             authority_pem: authority.pem(),
         })

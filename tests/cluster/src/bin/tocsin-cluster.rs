@@ -4,18 +4,28 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tocsin_cluster::cluster::{Cluster, logs};
+use tocsin_cluster::cluster::{Cluster, Told, logs};
 use tocsin_cluster::hosts::Hosts;
+use tocsin_cluster::ledger::houses::channel;
 use tocsin_cluster::people::{assemble, write_keys};
 use tocsin_cluster::process::{Launch, Process};
 use tocsin_cluster::register::{End, Recorded, Register};
-use tocsin_cluster::settings::Plan;
+use tocsin_cluster::settings::{PROCESSES, Plan, name};
 use tocsin_cluster::sinks;
-use tocsin_tests::Outcome;
 use tocsin_tests::clients::Clients;
+use tocsin_tests::deployed::Deployed;
+use tocsin_tests::installation::SERVICES;
 use tocsin_tests::network::Network;
 use tocsin_tests::program::{binary, fixture_json};
+use tocsin_tests::{Outcome, Trouble};
 
+/// Says that a folder is a cluster's.
+const MARK: &str = "made-by-make-cluster";
+/// The folders that a start makes.
+const MADE: [&str; 10] =
+    ["data", "installation", "keys", "logs", "nats-1", "nats-2", "nats-3", "postgres", "secrets", "sinks"];
+/// The settings of whoever uses it.
+const CLIENT: &str = "client.toml";
 /// A report to try it with.
 const REPORT: &str = "report.json";
 
@@ -73,42 +83,61 @@ async fn start(folder: &Path) -> Outcome<ExitCode> {
         println!("It runs already in {}: `make cluster-stop` ends it.", folder.display());
         return Ok(ExitCode::SUCCESS);
     }
-    remove_earlier(folder);
+    remove_earlier(folder)?;
     std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join(MARK), "Made by make cluster, which may remove everything in here.\n")?;
     let folder = folder.canonicalize()?;
     let started = bring_up(&folder).await;
-    if started.is_err() {
+    if let Err(trouble) = &started {
+        eprintln!("{}", trouble.text());
         // Half a cluster is of no use to anybody, and its logs stay.
         stop(&folder)?;
+        return Ok(ExitCode::FAILURE);
     }
-    started.map(|()| ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
-/// A cluster is for trying: each start is a new one. Only what an earlier one made is removed, and only where one was.
-fn remove_earlier(folder: &Path) {
-    if !folder.join("host-1.toml").exists() {
-        return;
+/// A cluster is for trying: each start is a new one. Only what an earlier one made is removed, and only in a folder that
+/// it marked as its own.
+fn remove_earlier(folder: &Path) -> Outcome<()> {
+    if !folder.join(MARK).exists() {
+        return Ok(());
     }
     say("removing what an earlier cluster left");
-    for name in ["host-1.toml", "host-2.toml", REPORT] {
-        // Not every start came far enough to make all of them.
-        let _ = std::fs::remove_file(folder.join(name));
+    let processes = SERVICES.into_iter().flat_map(|service| (0..PROCESSES).map(move |host| name(service, host)));
+    let files = processes.map(|name| format!("{name}.toml")).chain([CLIENT, REPORT].map(str::to_owned));
+    for path in files.map(|name| folder.join(name)) {
+        unless_missing(std::fs::remove_file(&path), &path)?;
     }
-    for name in ["data", "keys", "logs", "nats-1", "nats-2", "nats-3", "postgres", "sinks"] {
-        let _ = std::fs::remove_dir_all(folder.join(name));
+    for path in MADE.map(|name| folder.join(name)) {
+        unless_missing(std::fs::remove_dir_all(&path), &path)?;
+    }
+    Ok(())
+}
+
+/// Not every start came far enough to make everything.
+fn unless_missing(removed: std::io::Result<()>, path: &Path) -> Outcome<()> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Trouble::from(error).during(&format!("removing {}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 
 async fn bring_up(folder: &Path) -> Outcome<()> {
     let register = Register::new(folder)?;
     std::fs::create_dir_all(logs(folder))?;
-    say("the world outside: a mail server, an SMS gateway, a webhook receiver");
+    say("certificates, keys and passwords, and the world outside: mail, SMS, webhooks");
     let network = network()?;
+    let plan = Plan::choose(folder, Hosts::loopback())?;
     Process::start(sinks_launch(folder)?, &register)?;
-    let plan = Plan::choose(folder, Hosts::loopback(), sinks::settings(folder).await?)?;
-    let cluster = Cluster::start(folder, register, plan, &|_| Vec::new(), &say).await?;
+    let receivers = sinks::settings(folder).await?;
+    let told = Told { receivers: &receivers, environment: &|_| Vec::new() };
+    let cluster = Cluster::start(folder, register, plan, told, &say).await?;
     say("an invented network and keys for people");
-    let clients = Clients::of(&cluster.plan.reachable(0))?;
+    std::fs::write(folder.join(CLIENT), cluster.plan.client_text()?)?;
+    let clients = Clients::over(&cluster.plan.doors(0), |door| channel(door, &cluster.plan.deployed))?;
     let cast = assemble(folder, &clients, &network).await?;
     write_keys(folder, &clients, &cast, "org-001").await?;
     tell_use(&cluster)
@@ -132,7 +161,8 @@ fn sinks_launch(folder: &Path) -> Outcome<Launch> {
 }
 
 async fn serve_sinks(folder: &Path) -> Outcome<ExitCode> {
-    sinks::run(folder, &network()?).await.map(|()| ExitCode::SUCCESS)
+    let authority = Deployed::in_folder(&folder.join("installation")).certificate("authority.pem");
+    sinks::run(folder, &network()?, &authority).await.map(|()| ExitCode::SUCCESS)
 }
 
 fn network() -> Outcome<Network> {
@@ -145,11 +175,11 @@ fn tell_use(cluster: &Cluster) -> Outcome<()> {
     for index in 0..cluster.services.len() {
         let door = cluster.door(index)?;
         let name = cluster.services.get(index).map(Process::name).unwrap_or_default();
-        println!("  {name:<15} {}   http://{}", door.grpc, door.http);
+        println!("  {name:<15} https://{}   https://{}", door.grpc, door.http);
     }
     let report = cluster.folder().join(REPORT);
     std::fs::write(&report, fixture_json("scenarios/dam-eviction.json")?["report"].to_string())?;
-    println!("\nTry it:\n  export TOCSIN_CONFIG={folder}/host-1.toml");
+    println!("\nTry it:\n  export TOCSIN_CONFIG={folder}/{CLIENT}");
     println!("  alias tocsin={}", binary()?.display());
     println!("  tocsin report submit {}", report.display());
     println!("  tocsin case list --key-file {folder}/keys/coordinator.key");

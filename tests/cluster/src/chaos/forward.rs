@@ -1,5 +1,5 @@
-//! Carries connections from one address to another: services listen on their host's loopback, as everything without
-//! certificates must, and are reached from other hosts through this.
+//! Carries connections from one address to another: receivers speak without certificates and must be on a service's own
+//! loopback, so each host has one of these.
 
 use std::net::SocketAddr;
 use std::str::FromStr;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tocsin_tests::{Outcome, Trouble};
-use tonic::transport::Endpoint;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::trial::Trial;
+use crate::ledger::houses::channel;
 
 /// `limits.drain_seconds_max`, within which everything in flight must have ended.
 const GRACE: Duration = Duration::from_secs(20);
@@ -53,8 +53,7 @@ impl Trial {
     /// Asks a process to end and waits for it, while its health is watched.
     async fn restart(&mut self, process: usize) -> Outcome<Duration> {
         let door = self.cluster.door(process)?;
-        let channel = Endpoint::from_shared(format!("http://{}", door.grpc))?.connect().await?;
-        let mut health = HealthClient::new(channel);
+        let mut health = HealthClient::new(channel(door, &self.cluster.plan.deployed)?);
         let mut watched = health.watch(HealthCheckRequest { service: String::new() }).await?.into_inner();
         let serving = watched.message().await?.map(|told| told.status);
         let found = self.cluster.services.get_mut(process).ok_or_else(|| Trouble::new("there is no such process"))?;

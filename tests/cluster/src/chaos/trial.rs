@@ -10,7 +10,6 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tocsin_tests::Outcome;
 use tocsin_tests::cast::{Cast, delegate};
-use tocsin_tests::clients::Clients;
 use tocsin_tests::installation::SERVICES;
 use tocsin_tests::network::{Network, open};
 use tocsin_tests::program::fixture_json;
@@ -22,7 +21,7 @@ use super::clock::Clocks;
 use super::disk;
 use super::forward::Forward;
 use super::table::Rows;
-use crate::cluster::{Cluster, logs};
+use crate::cluster::{Cluster, Told, logs};
 use crate::hosts::{HOSTS, Hosts};
 use crate::ledger::Ledger;
 use crate::ledger::evidence::Scene;
@@ -91,11 +90,13 @@ impl Trial {
     /// Starts the cluster in a folder and everybody's work.
     pub async fn raise(folder: &Path, register: Register, seed: u64, form: Form, tell: &dyn Fn(&str)) -> Outcome<Self> {
         let network = open(NETWORK.0, NETWORK.1);
-        let receivers = Receivers::start(network.webhook_hosts()).await?;
+        let (hosts, uncut) = hosts(form, &register);
+        let plan = Plan::choose(folder, hosts)?;
+        let ours = std::fs::read(plan.deployed.certificate("authority.pem"))?;
+        let receivers = Receivers::start_trusting(network.webhook_hosts(), &ours).await?;
         let authority = folder.join("receivers.pem");
         std::fs::write(&authority, receivers.authority_pem())?;
-        let (hosts, uncut) = hosts(form, &register);
-        let plan = Plan::choose(folder, hosts, receivers.settings(&authority))?;
+        let told = receivers.settings(&authority);
         let carriers = carry(&plan, &receivers, folder, &register)?;
         let (mut small_disks, mut clocks) = (Ok(()), None);
         if form == Form::Chaos {
@@ -104,11 +105,12 @@ impl Trial {
         }
         let environment =
             |name: &str| clocks.as_ref().and_then(|clocks| clocks.environment(name).ok()).unwrap_or_default();
-        let cluster = Cluster::start(folder, register, plan, &environment, tell).await?;
+        let told = Told { receivers: &told, environment: &environment };
+        let cluster = Cluster::start(folder, register, plan, told, tell).await?;
         tell("an invented network, and everybody goes to work");
         let ledger = Arc::new(Ledger::default());
-        let houses = Houses::of(cluster.doors(), ledger)?;
-        let cast = Arc::new(assemble(folder, &Clients::of(&cluster.plan.reachable(0))?, &network).await?);
+        let houses = Houses::of(cluster.doors(), &cluster.plan.deployed, ledger)?;
+        let cast = Arc::new(assemble(folder, houses.clients(), &network).await?);
         let mut trial = Self {
             cluster,
             receivers,
@@ -212,7 +214,8 @@ fn hosts(form: Form, register: &Register) -> (Hosts, Option<String>) {
     }
 }
 
-/// Carries connections between hosts: to services that listen on their own loopback, and from there to the receivers.
+/// Carries connections from the loopback of each host to the receivers on this machine's: without certificates, they may
+/// be nowhere else.
 fn carry(
     plan: &Plan,
     receivers: &Receivers,
@@ -231,10 +234,6 @@ fn carry(
         let name = format!("carrier-{}", host + 1);
         let mut command = plan.hosts.prefix(host);
         command.extend([std::env::current_exe()?.display().to_string(), "forward".to_owned()]);
-        for ((_, seen), (_, own)) in plan.reachable(host).all().into_iter().zip(plan.listening(host).all()) {
-            command.push(Forward { from: seen.grpc, to: own.grpc }.to_string());
-            command.push(Forward { from: seen.http, to: own.http }.to_string());
-        }
         command.extend(sinks.map(|sink| Forward { from: sink, to: at_outside(sink) }.to_string()));
         let launch = Launch {
             output: logs(folder).join(format!("{name}.out")),

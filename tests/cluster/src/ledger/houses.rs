@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tocsin_tests::Outcome;
 use tocsin_tests::clients::Clients;
+use tocsin_tests::deployed::Deployed;
 use tocsin_tests::installation::{Door, Doors};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
@@ -47,11 +48,11 @@ pub enum Attempt<T> {
 
 impl Houses {
     /// Clients of the services behind these doors.
-    pub fn of(doors: [Doors; PROCESSES], ledger: Arc<Ledger>) -> Outcome<Self> {
+    pub fn of(doors: [Doors; PROCESSES], deployed: &Deployed, ledger: Arc<Ledger>) -> Outcome<Self> {
         let [first, second] = &doors;
+        let channel = |door| channel(door, deployed);
         let clients = [Clients::over(first, channel)?, Clients::over(second, channel)?];
-        let http =
-            reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIME_MAX).timeout(CALL_TIME_MAX).build()?;
+        let http = deployed.web()?.connect_timeout(CONNECT_TIME_MAX).timeout(CALL_TIME_MAX).build()?;
         Ok(Self { clients: Arc::new(clients), doors, turn: Arc::default(), http, ledger })
     }
 
@@ -125,8 +126,10 @@ pub fn is_away(status: &Status) -> bool {
     status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
 
-fn channel(door: Door) -> Outcome<Channel> {
-    Ok(Endpoint::from_shared(format!("http://{}", door.grpc))?
+/// A lazy connection with the certificate of people and programs.
+pub fn channel(door: Door, deployed: &Deployed) -> Outcome<Channel> {
+    Ok(Endpoint::from_shared(format!("https://{}", door.grpc))?
+        .tls_config(deployed.tls()?)?
         .connect_timeout(CONNECT_TIME_MAX)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE)

@@ -77,7 +77,7 @@ pub async fn submit(houses: &Houses, body: &Value, key: String) -> Outcome<Accep
         let answered = if key.starts_with(GRPC) {
             over_grpc(houses, &key).await?
         } else {
-            report_once(&houses.http, &format!("http://{}/v1/reports", houses.doors().intake.http), body, &key).await
+            report_once(&houses.http, &format!("https://{}/v1/reports", houses.doors().intake.http), body, &key).await
         };
         let accepted = match &answered {
             Answered::Accepted(accepted) => Some(Ok(accepted.clone())),
