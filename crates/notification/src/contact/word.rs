@@ -15,7 +15,7 @@ const WORDS: &[&str] = &[
     "harvest", "hazel", "helmet", "heron", "honey", "indigo", "island", "ivory", "jacket", "jasmine", "jigsaw",
     "jungle", "kettle", "kitten", "ladder", "lagoon", "lantern", "lemon", "lentil", "library", "lilac", "linen",
     "lizard", "magnet", "mango", "maple", "marble", "meadow", "melon", "mirror", "mosaic", "mountain", "muffin",
-    "mustard", "napkin", "nectar", "needle", "noodle", "nutmeg", "oasis", "ocean", "olive", "orange", "orchard",
+    "mustard", "napkin", "nectar", "needle", "noodle", "nutmeg", "oasis", "oboe", "ocean", "orange", "orchard",
     "otter", "oyster", "paddle", "palace", "panther", "papaya", "parcel", "pebble", "pelican", "pencil", "pepper",
     "piano", "pigeon", "pillow", "planet", "plaster", "pocket", "poplar", "pumpkin", "puzzle", "quartz", "quiver",
     "rabbit", "radish", "raisin", "ribbon", "river", "rocket", "saddle", "saffron", "sandal", "scarf", "sesame",
