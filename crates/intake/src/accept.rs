@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, SqlErr};
 use tocsin_platform::database::{Database, is_busy_or_away};
 use tocsin_platform::failure::Failure;
 use tocsin_platform::outbox::{Outbox, OutgoingEvent};
@@ -66,13 +66,25 @@ async fn accept_one_by_one(
 ) -> Vec<Result<Outcome, Failure>> {
     let mut outcomes = Vec::with_capacity(group.len());
     for submission in group {
-        let outcome = match accept_group(database, outbox, std::slice::from_ref(submission)).await {
+        let outcome = match accept_alone(database, outbox, submission).await {
             Ok(mut alone) => alone.pop().ok_or_else(|| Failure::internal("SUBMISSION_LOST")),
             Err(error) => Err(Failure::from(error)),
         };
         outcomes.push(outcome);
     }
     outcomes
+}
+
+/// Whoever meets a key that another process wrote after this one had looked waits until that process has committed, and
+/// is refused by the table. The answer it should give is there then: it looks again.
+async fn accept_alone(database: &Database, outbox: &Outbox, submission: &Submission) -> Result<Vec<Outcome>, DbErr> {
+    let group = std::slice::from_ref(submission);
+    match accept_group(database, outbox, group).await {
+        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+            accept_group(database, outbox, group).await
+        }
+        other => other,
+    }
 }
 
 /// One transaction: load what is stored under these keys, decide, write what is new, commit.

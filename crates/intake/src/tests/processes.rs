@@ -32,13 +32,16 @@ async fn groups_with_the_same_keys_never_wait_in_a_circle() {
     let harness = Harness::start(TestDatabase::postgres().await).await;
     let other = harness.another().await;
     let report = scenario("dam-eviction");
-    let keys: Vec<String> = (0..40).map(|number| format!("crossed-key-{number}")).collect();
-    let here = keys.iter().map(|key| harness.submit(key, &report));
-    let there = keys.iter().rev().map(|key| harness.submit_at(&other, key, &report));
-    let (here, there) = tokio::join!(futures::future::join_all(here), futures::future::join_all(there));
-    for (one, two) in here.iter().zip(there.iter().rev()) {
-        assert_eq!((one.status, two.status), (201, 201), "{one:?} {two:?}");
-        assert_eq!(one.body, two.body);
+    // Several rounds: the processes meet at a group's keys in most of them, and at a single key in some.
+    for round in 0..20 {
+        let keys: Vec<String> = (0..40).map(|number| format!("crossed-key-{round}-{number}")).collect();
+        let here = keys.iter().map(|key| harness.submit(key, &report));
+        let there = keys.iter().rev().map(|key| harness.submit_at(&other, key, &report));
+        let (here, there) = tokio::join!(futures::future::join_all(here), futures::future::join_all(there));
+        for (one, two) in here.iter().zip(there.iter().rev()) {
+            assert_eq!((one.status, two.status), (201, 201), "{one:?} {two:?}");
+            assert_eq!(one.body, two.body);
+        }
     }
     harness.stop().await;
 }
