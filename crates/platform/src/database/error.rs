@@ -61,20 +61,10 @@ pub enum DatabaseError {
 pub fn is_busy_or_away(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match error.as_ref() {
-                SqlxError::Io(_)
-                | SqlxError::Tls(_)
-                | SqlxError::PoolTimedOut
-                | SqlxError::PoolClosed
-                | SqlxError::WorkerCrashed
-                // The connection broke between the statements of one transaction.
-                | SqlxError::BeginFailed => true,
-                SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
-                _ => false,
-            }
-        }
-        _ => false,
+        _ => drivers(error).is_some_and(|error| {
+            // The connection broke between the statements of one transaction, or while it was being secured.
+            is_passing(error) || matches!(error, SqlxError::Tls(_) | SqlxError::BeginFailed)
+        }),
     }
 }
 
@@ -83,13 +73,24 @@ pub fn is_busy_or_away(error: &DbErr) -> bool {
 pub(crate) fn is_absent(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) => true,
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
-            SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
-            SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
-            _ => false,
-        },
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => is_passing(error),
+        _ => drivers(error).is_some_and(is_passing),
+    }
+}
+
+/// What the driver said of a statement.
+fn drivers(error: &DbErr) -> Option<&SqlxError> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error.as_ref()),
+        _ => None,
+    }
+}
+
+/// Whether it passes by itself or by an operator's hand.
+fn is_passing(error: &SqlxError) -> bool {
+    match error {
+        SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
+        SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
         _ => false,
     }
 }
@@ -114,12 +115,8 @@ pub(crate) fn kind_of(error: &DbErr) -> &'static str {
 /// quote values.
 pub(crate) fn in_short(error: &DbErr) -> String {
     let kind = kind_of(error);
-    let code = match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code)
-        }
-        _ => None,
-    };
+    let code =
+        drivers(error).and_then(SqlxError::as_database_error).and_then(sea_orm::sqlx::error::DatabaseError::code);
     match code {
         Some(code) => format!("a database statement failed: {kind}, code {code}"),
         None => format!("a database statement failed: {kind}"),
@@ -130,12 +127,13 @@ pub(crate) fn in_short(error: &DbErr) -> String {
 fn is_passing_code(code: &str) -> bool {
     if code.len() == 5 {
         // Connection exception, insufficient resources, operator intervention; serialisation failure, deadlock,
-        // lock not available; a server that became read-only while it hands over.
+        // lock not available; a server that became read-only while it hands over; a session that was ended because it stood
+        // still within a transaction, as in a process that was paused.
         return code.starts_with("08")
             || code.starts_with("53")
             || code.starts_with("57")
             || code.starts_with("58")
-            || matches!(code, "40001" | "40P01" | "55P03" | "25006");
+            || matches!(code, "40001" | "40P01" | "55P03" | "25006" | "25P03");
     }
     // SQLite: BUSY 5, LOCKED 6, NOMEM 7, IOERR 10, FULL 13, CANTOPEN 14; the extended codes keep it in the low byte.
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14))
@@ -148,10 +146,11 @@ mod tests {
     #[test]
     fn what_passes_is_told_from_what_is_wrong() {
         // SQLite: busy, locked, input or output failed (also when reading or syncing), full. PostgreSQL: connection lost,
-        // disk full, too many connections, shut down by an operator, crashed, starting up, deadlock, serialisation.
+        // disk full, too many connections, shut down by an operator, crashed, starting up, deadlock, serialisation, ended
+        // because the session stood still.
         let passing = [
             "5", "6", "10", "266", "1034", "13", "517", "08006", "53100", "53300", "57P01", "57P02", "57P03", "40P01",
-            "40001",
+            "40001", "25P03",
         ];
         for code in passing {
             assert!(is_passing_code(code), "{code}");
