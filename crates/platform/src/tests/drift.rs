@@ -11,7 +11,7 @@ use tocsin_proto::catalogue::{Lane, Service};
 use super::world::{Form, LIMIT, World};
 use crate::bus::Bus;
 use crate::consume::advisories;
-use crate::testing::wait_until;
+use crate::testing::{NatsServer, wait_until};
 
 const STREAM: &str = "TOCSIN_INTAKE";
 const CONSUMER: &str = "triage-on-intake-urgent";
@@ -184,6 +184,30 @@ async fn a_delivery_that_somebody_ended_is_told_and_its_event_is_not_lost() {
     wait_until("only they are owed", LIMIT, async || usize::try_from(world.owed().await).unwrap() == ended).await;
     world.clock.advance(TimeDelta::seconds(11));
     world.settled(300).await;
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_sets_for_every_consumer_is_accepted_and_not_repaired_for_ever() {
+    let mut server = NatsServer::prepare();
+    server.configure("jetstream { limits { max_request_batch: 250 } }");
+    server.start_again();
+    let world = World::new(Form::Nats(server)).await;
+    let consumer = world.consumer().await;
+    let (outbox, relay) = world.relay().await;
+    world.commit_many(&outbox, Lane::Urgent, 2).await;
+    world.settled(2).await;
+    let stream = world.stranger().await.get_stream(STREAM).await.unwrap();
+    let settled = async || stream.consumer_info(CONSUMER).await.ok().filter(|info| info.config.max_batch == 250);
+    wait_until("the server has set its limit", LIMIT, async || settled().await.is_some()).await;
+    let made = async || stream.consumer_info(CONSUMER).await.unwrap().created;
+    let before = made().await;
+    // Two looks later it is still the same one.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(made().await, before);
+    world.commit_many(&outbox, Lane::Urgent, 2).await;
+    world.settled(4).await;
     consumer.stop().await;
     relay.stop().await;
 }

@@ -56,13 +56,19 @@ impl Durable {
 
     /// The consumer as it should be: found, repaired or created. `None` while that is not possible, above all until the
     /// producer has created its stream.
-    pub(super) async fn ready(&self) -> Option<PullConsumer> {
+    ///
+    /// `accepted` is what even a consumer made anew differed in, as where the server itself sets a limit: repairing that
+    /// again and again would have everything delivered again each time.
+    pub(super) async fn ready(&self, accepted: &[Drift]) -> Option<PullConsumer> {
         let made = match self.info().await {
-            Ok(Some(info)) if self.drift(&info).is_empty() => {
-                let stream = names::stream(self.producer);
-                return self.context.get_consumer_from_stream(self.name(), stream).await.ok();
+            Ok(Some(info)) => {
+                let drift = self.drift(&info);
+                if drift.is_empty() || drift == accepted {
+                    let stream = names::stream(self.producer);
+                    return self.context.get_consumer_from_stream(self.name(), stream).await.ok();
+                }
+                self.repair(&info, &drift).await
             }
-            Ok(Some(info)) => self.repair(&info).await,
             Ok(None) => self.create().await,
             Err(kind) => {
                 debug!(service = %self.consumer, reason = %kind, "a consumer cannot be looked at now");
@@ -83,9 +89,8 @@ impl Durable {
         self.context.create_consumer_on_stream(self.wanted(), names::stream(self.producer)).await
     }
 
-    async fn repair(&self, info: &Info) -> Result<PullConsumer, ConsumerError> {
-        let drift = self.drift(info);
-        warn!(service = %self.consumer, consumer = self.name(), reason = in_words(&drift), "settings of a consumer had drifted and are repaired");
+    async fn repair(&self, info: &Info, drift: &[Drift]) -> Result<PullConsumer, ConsumerError> {
+        warn!(service = %self.consumer, consumer = self.name(), reason = in_words(drift), "settings of a consumer had drifted and are repaired");
         if info.paused
             && let Ok(stream) = self.context.get_stream_no_info(names::stream(self.producer)).await
         {

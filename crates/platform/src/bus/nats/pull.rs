@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::super::delivery::{Delivery, Reply};
 use super::super::headers;
+use super::super::state::{Drift, in_words};
 use super::durable::{self, Durable, UNANSWERED_MAX};
 
 /// Deliveries asked for at once.
@@ -57,7 +58,9 @@ impl Receiver {
         let mut pulls = JoinSet::new();
         for producer in durable::producers(consumer) {
             let durable = Durable { context: context.clone(), consumer, producer, lane };
-            pulls.spawn(Pull { durable, connected: connected.clone(), sender: sender.clone() }.run());
+            pulls.spawn(
+                Pull { durable, connected: connected.clone(), sender: sender.clone(), accepted: Vec::new() }.run(),
+            );
         }
         Self { deliveries, pulls }
     }
@@ -120,6 +123,8 @@ struct Pull {
     /// Counts how often the client has connected.
     connected: watch::Receiver<u64>,
     sender: mpsc::Sender<Delivery>,
+    /// What the server does not let be as it should.
+    accepted: Vec<Drift>,
 }
 
 /// What the watchdog compares between two looks.
@@ -140,8 +145,9 @@ impl Pull {
     async fn run(mut self) {
         let mut pause = RETRY_PAUSE;
         while !self.sender.is_closed() {
-            if let Some(consumer) = self.durable.ready().await {
+            if let Some(consumer) = self.durable.ready(&self.accepted).await {
                 pause = RETRY_PAUSE;
+                self.accept(self.durable.drift(consumer.cached_info()));
                 self.deliver(&consumer).await;
             } else {
                 tokio::select! {
@@ -151,6 +157,14 @@ impl Pull {
                 }
             }
         }
+    }
+
+    /// Takes what still differs for what this server has to offer, and names it once.
+    fn accept(&mut self, drift: Vec<Drift>) {
+        if !drift.is_empty() && self.accepted != drift {
+            warn!(service = %self.durable.consumer, consumer = self.durable.name(), reason = in_words(&drift), "settings of a consumer cannot be repaired: change them on the broker");
+        }
+        self.accepted = drift;
     }
 
     /// Hands deliveries on until the consumer has to be made again or nobody listens, then gives back the others.
@@ -201,7 +215,7 @@ impl Pull {
     /// Whether the consumer is there, as it should be, and gets on with what waits.
     async fn is_well(&self, watch: &mut Watch, silent: bool) -> bool {
         let Ok(Some(info)) = self.durable.info().await else { return false };
-        if !self.durable.drift(&info).is_empty() {
+        if self.durable.drift(&info) != self.accepted {
             return false;
         }
         let seen = Progress { delivered: info.delivered.consumer_sequence, floor: info.ack_floor.consumer_sequence };
