@@ -21,6 +21,7 @@ pub mod credentials;
 pub mod failure;
 pub mod grpc;
 pub mod http;
+pub mod pages;
 pub mod seal;
 pub mod sealing_keys;
 

@@ -5,10 +5,11 @@ use tocsin_proto::convert::timestamp;
 use tocsin_proto::operations::v1 as wire;
 use tonic::Request;
 
-use super::{OperationsDoor, page_size, page_token};
+use super::OperationsDoor;
 use crate::clock::from_ms;
 use crate::consume::advisories::{self, KeptAdvisory};
 use crate::failure::Failure;
+use crate::pages::{page_size, page_token};
 
 /// Lists a page, the newest first. A page token is the last row of the page before.
 pub(super) async fn list_advisories(
@@ -17,7 +18,7 @@ pub(super) async fn list_advisories(
 ) -> Result<wire::ListAdvisoriesResponse, Failure> {
     door.credentials.require_action(request.metadata(), Action::ReadQueues).await?;
     let request = request.into_inner();
-    let size = page_size(request.page_size);
+    let size = u64::from(page_size(request.page_size));
     let rows = advisories::list(door.database.reader(), page_token(&request.page_token)?, size).await?;
     let full = rows.len() as u64 >= size;
     let next_page_token = rows.last().filter(|_| full).map(|row| row.id.to_string()).unwrap_or_default();

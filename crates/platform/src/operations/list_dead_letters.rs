@@ -7,10 +7,11 @@ use tocsin_proto::operations::v1 as wire;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::{OperationsDoor, page_size, page_token};
+use super::OperationsDoor;
 use crate::clock::from_ms;
 use crate::consume::dead_letters::{self, DeadLetter, Page};
 use crate::failure::Failure;
+use crate::pages::{page_size, page_token};
 
 /// Lists a page, the oldest event first. A page token is the last event of the page before.
 pub(super) async fn list_dead_letters(
@@ -19,7 +20,7 @@ pub(super) async fn list_dead_letters(
 ) -> Result<wire::ListDeadLettersResponse, Failure> {
     door.credentials.require_action(request.metadata(), Action::ReadQueues).await?;
     let request = request.into_inner();
-    let size = page_size(request.page_size);
+    let size = u64::from(page_size(request.page_size));
     let after = page_token::<Uuid>(&request.page_token)?.map(EventId::from_uuid);
     let rows = dead_letters::list(door.database.reader(), Page { after, size }).await?;
     let full = rows.len() as u64 >= size;

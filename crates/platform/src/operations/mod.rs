@@ -13,14 +13,9 @@ use tocsin_proto::operations::v1::operations_service_server::OperationsService;
 use tonic::{Request, Response, Status};
 
 use crate::clock::Clock;
-use crate::consume::dead_letters::PAGE_MAX;
 use crate::credentials::Credentials;
 use crate::database::Database;
-use crate::failure::Failure;
 use crate::outbox::Outbox;
-
-/// Rows in a page when the caller does not say.
-const PAGE: u64 = 50;
 
 /// The door of one service.
 #[derive(Debug)]
@@ -70,20 +65,4 @@ impl OperationsService for OperationsDoor {
     ) -> Result<Response<wire::ListAdvisoriesResponse>, Status> {
         Ok(Response::new(list_advisories::list_advisories(self, request).await?))
     }
-}
-
-/// How many rows a page has.
-fn page_size(asked: u32) -> u64 {
-    if asked == 0 { PAGE } else { u64::from(asked).min(PAGE_MAX) }
-}
-
-/// Where a page begins; a token is what names the last row of the page before.
-fn page_token<T: std::str::FromStr>(text: &str) -> Result<Option<T>, Failure> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| {
-        let says = "this page token is not one of ours; begin again without it";
-        Failure::invalid("PAGE_TOKEN_INVALID", says).field("page_token", says)
-    })
 }

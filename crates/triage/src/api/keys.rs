@@ -2,11 +2,11 @@
 
 use tocsin_domain::role::Action;
 use tocsin_platform::failure::Failure;
+use tocsin_platform::pages::{page_size, page_token};
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
 use uuid::Uuid;
 
-use super::list_cases::{page_size, page_token};
 use crate::decode;
 use crate::desk::Desk;
 use crate::error::TriageError;
@@ -36,10 +36,10 @@ pub(super) async fn list_keys(
 ) -> Result<wire::ListKeysResponse, TriageError> {
     desk.credentials.require_action(request.metadata(), Action::ManageKeys).await?;
     let request = request.into_inner();
-    let after = if request.page_token.is_empty() { None } else { Some(page_token(&request.page_token)?) };
+    let after = page_token(&request.page_token)?;
     let records = desk.credentials.list().await?;
     let size = page_size(request.page_size) as usize;
-    let start = after.map_or(0, |after| {
+    let start = after.map_or(0, |after: Uuid| {
         records.iter().position(|record| record.id == after).map_or(records.len(), |position| position + 1)
     });
     let page: Vec<_> = records.iter().skip(start).take(size).collect();

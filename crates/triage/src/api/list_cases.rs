@@ -3,6 +3,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_domain::case::CaseState;
 use tocsin_platform::failure::Failure;
+use tocsin_platform::pages::{page_size, page_token};
 use tocsin_proto::triage::v1 as wire;
 use tonic::Request;
 use uuid::Uuid;
@@ -14,9 +15,6 @@ use crate::error::TriageError;
 use crate::store::cases::OpenCase;
 use crate::store::escalations;
 
-const PAGE_SIZE: u32 = 50;
-const PAGE_SIZE_MAX: u32 = 200;
-
 /// Lists cases. A page token is the last case of the page before.
 pub(super) async fn list_cases(
     desk: &Desk,
@@ -26,8 +24,8 @@ pub(super) async fn list_cases(
     let request = request.into_inner();
     let size = page_size(request.page_size);
     let mut query = file::Entity::find().order_by_desc(file::Column::CaseId).limit(u64::from(size) + 1);
-    if !request.page_token.is_empty() {
-        query = query.filter(file::Column::CaseId.lt(page_token(&request.page_token)?));
+    if let Some(before) = page_token::<Uuid>(&request.page_token)? {
+        query = query.filter(file::Column::CaseId.lt(before));
     }
     if request.state == summary::STOPPED {
         query = query.filter(file::Column::StoppedAtMs.is_not_null());
@@ -54,19 +52,6 @@ async fn summaries(desk: &Desk, rows: Vec<file::Model>) -> Result<Vec<wire::Case
         }
     }
     Ok(cases)
-}
-
-/// The size of a page: 50 when none is asked for, at most 200.
-pub(super) fn page_size(asked: u32) -> u32 {
-    if asked == 0 { PAGE_SIZE } else { asked.min(PAGE_SIZE_MAX) }
-}
-
-/// A page token of ours.
-pub(super) fn page_token(text: &str) -> Result<Uuid, Failure> {
-    Uuid::try_parse(text).map_err(|_| {
-        let says = "this page token is not one of ours; begin again without it";
-        Failure::invalid("PAGE_TOKEN_INVALID", says).field("page_token", says)
-    })
 }
 
 fn state_unknown(error: &tocsin_domain::codes::UnknownCode) -> Failure {
