@@ -1,7 +1,6 @@
 //! The public sealing keys of other services, as a service that seals to them keeps them: the newest of each, in a table
 //! of its own database.
 
-use prost::Message as _;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel};
 use sea_orm_migration::prelude::{Table, TableCreateStatement};
@@ -53,7 +52,7 @@ pub async fn newest<C: ConnectionTrait>(connection: &C, owner: Service) -> Resul
 }
 
 /// Keeps a key unless a newer one is known; one statement, so that two processes that hear two keys end with the newer.
-pub async fn keep<C: ConnectionTrait>(
+async fn keep<C: ConnectionTrait>(
     connection: &C,
     owner: Service,
     key: &PublicSealingKey,
@@ -81,7 +80,7 @@ pub async fn hear(
     event: &IncomingEvent,
 ) -> Result<(), ConsumeError> {
     let fault = |what: &str| ConsumeError::Fault(format!("{}: {what}", event.kind.name));
-    let said = KeyPublished::decode(event.payload.clone()).map_err(|_| fault("the payload does not decode"))?;
+    let said: KeyPublished = event.message()?;
     let given = said.key.ok_or_else(|| fault("it holds no key"))?;
     let key = PublicSealingKey::try_from(given).map_err(|_| fault("its key is no sealing key with this id"))?;
     let published_at = from_timestamp(said.published_at.as_ref()).unwrap_or(event.at);

@@ -85,7 +85,7 @@ pub enum BusError {
         /// What the client said.
         source: async_nats::ConnectError,
     },
-    /// The settle subject could not be subscribed to.
+    /// A subject of settlements or advisories could not be subscribed to.
     #[error("the NATS client refused a subscription: check that the address is right and the client was not closed")]
     Subscribe {
         /// What the client said.

@@ -1,6 +1,5 @@
 //! Keeps what the broker says about deliveries that it will not make again: the newest thousand, for people.
 
-use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -8,10 +7,10 @@ use sea_orm::{
 use tracing::warn;
 
 use super::Consumer;
-use super::dead_letters::PAGE_MAX;
 use super::entity::bus_advisory;
 use crate::bus::Advisory;
 use crate::lifecycle::Shutdown;
+use crate::pages::SIZE_MAX;
 use crate::telemetry::metrics;
 
 /// How many are kept.
@@ -46,7 +45,7 @@ pub async fn list<C: ConnectionTrait>(
     if let Some(before) = before {
         select = select.filter(bus_advisory::Column::Id.lt(before));
     }
-    select.limit(size.clamp(1, PAGE_MAX)).into_model::<KeptAdvisory>().all(connection).await
+    select.limit(size.clamp(1, SIZE_MAX.into())).into_model::<KeptAdvisory>().all(connection).await
 }
 
 /// How many are kept.
@@ -87,14 +86,9 @@ async fn keep(consumer: &Consumer, advisory: Advisory) -> Result<(), DbErr> {
         at_ms: ActiveValue::Set(consumer.clock.now_ms()),
     };
     let connection = consumer.database.writer();
-    bus_advisory::Entity::insert(row).exec_without_returning(connection).await?;
-    let newest = Query::select().expr(Expr::cust("MAX(id)")).from(bus_advisory::Entity).to_owned();
-    let newest: Option<i64> = match connection.query_one(&newest).await? {
-        Some(row) => row.try_get_by_index(0)?,
-        None => None,
-    };
+    let newest = bus_advisory::Entity::insert(row).exec(connection).await?.last_insert_id;
     bus_advisory::Entity::delete_many()
-        .filter(bus_advisory::Column::Id.lte(newest.unwrap_or(0).saturating_sub(KEPT_MAX)))
+        .filter(bus_advisory::Column::Id.lte(newest.saturating_sub(KEPT_MAX)))
         .exec(connection)
         .await
         .map(|_| ())

@@ -3,7 +3,7 @@
 //! A batch is all or nothing. If anything in it fails, nothing is counted against anybody: it is rolled back, and its
 //! events are taken one by one, where each finds its own verdict.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use tocsin_domain::id::EventId;
@@ -117,25 +117,19 @@ async fn effects(
     deliveries: &[Delivery],
 ) -> Result<(Vec<IncomingEvent>, HashSet<EventId>), ConsumeError> {
     let started = Instant::now();
-    let mut distinct: HashMap<EventId, &Delivery> = HashMap::with_capacity(deliveries.len());
-    let mut order = Vec::with_capacity(deliveries.len());
+    let events: Vec<EventId> = deliveries.iter().map(|delivery| delivery.envelope.id).collect();
+    let mut left = inbox::enter_all(transaction, consumer.service, &events, consumer.clock.now_ms()).await?;
+    let mut taken = Vec::with_capacity(left.len());
     for delivery in deliveries {
-        if distinct.insert(delivery.envelope.id, delivery).is_none() {
-            order.push(delivery.envelope.id);
-        }
-    }
-    let new = inbox::enter_all(transaction, consumer.service, &order, consumer.clock.now_ms()).await?;
-    let mut taken = Vec::with_capacity(new.len());
-    let mut left = HashSet::new();
-    for id in order.iter().filter(|id| new.contains(id)) {
-        let Some(delivery) = distinct.get(id) else { continue };
         if !taken.is_empty() && started.elapsed() >= TIME_MAX {
-            left.insert(*id);
-            continue;
+            break;
         }
-        let event = IncomingEvent::received(delivery, 1);
-        lane::handle(consumer, transaction, &event).await?;
-        taken.push(event);
+        // What is not among them was taken before, or by an earlier copy in this very batch.
+        if left.remove(&delivery.envelope.id) {
+            let event = IncomingEvent::received(delivery, 1);
+            lane::handle(consumer, transaction, &event).await?;
+            taken.push(event);
+        }
     }
     inbox::leave(transaction, consumer.service, &left).await?;
     Ok((taken, left))

@@ -15,9 +15,8 @@ use super::{IncomingEvent, inbox};
 use crate::clock::to_ms;
 use crate::database::Database;
 use crate::outbox::lane_number;
+use crate::pages::SIZE_MAX;
 
-/// The most rows in one page.
-pub const PAGE_MAX: u64 = 200;
 /// A longer fault is cut.
 const FAULT_CHARS_MAX: usize = 500;
 
@@ -47,7 +46,7 @@ pub struct DeadLetter {
 pub struct Page {
     /// The last event of the page before, or nothing for the first page.
     pub after: Option<EventId>,
-    /// How many rows, at most [`PAGE_MAX`].
+    /// How many rows, at most 200.
     pub size: u64,
 }
 
@@ -57,7 +56,7 @@ pub async fn list<C: ConnectionTrait>(connection: &C, page: Page) -> Result<Vec<
     if let Some(after) = page.after {
         select = select.filter(dead_letter::Column::EventId.gt(after.as_uuid()));
     }
-    select.limit(page.size.clamp(1, PAGE_MAX)).into_model::<DeadLetter>().all(connection).await
+    select.limit(page.size.clamp(1, SIZE_MAX.into())).into_model::<DeadLetter>().all(connection).await
 }
 
 /// How many there are.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use sea_orm::sea_query::{Expr, InsertStatement, OnConflict, Query};
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, Statement};
 use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::Service;
 use tracing::warn;
@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use super::Consumer;
 use super::entity::inbox;
-use crate::clock::from_ms;
+use crate::clock::{Clock, from_ms, to_ms};
+use crate::database::{Database, agreed_now, listed};
 use crate::lifecycle::Shutdown;
-use crate::outbox::{first_id_at, list};
+use crate::outbox::first_id_at;
 
 /// How long a row stays after the last copy of its event.
 const AGE_MAX_MS: i64 = 30 * DAY_MS;
@@ -34,21 +35,10 @@ pub(crate) async fn enter<C: ConnectionTrait>(
     event: EventId,
     now_ms: i64,
 ) -> Result<bool, DbErr> {
-    let row = inbox::ActiveModel {
-        consumer: ActiveValue::Set(consumer.to_string()),
-        event_id: ActiveValue::Set(event.as_uuid()),
-        seen_at_ms: ActiveValue::Set(now_ms),
-    };
-    let known = OnConflict::columns([inbox::Column::Consumer, inbox::Column::EventId]).do_nothing().to_owned();
-    let inserted = inbox::Entity::insert_many([row]).on_conflict(known).exec_without_returning(connection).await?;
-    if inserted > 0 {
-        return Ok(true);
-    }
-    seen_again(connection, consumer, &[event], now_ms).await?;
-    Ok(false)
+    Ok(enter_all(connection, consumer, &[event], now_ms).await?.contains(&event))
 }
 
-/// Writes the rows of several different events at once, and returns those that were not taken before.
+/// Writes the rows of several events at once, and returns those that were not taken before.
 pub(super) async fn enter_all<C: ConnectionTrait>(
     connection: &C,
     consumer: Service,
@@ -58,9 +48,10 @@ pub(super) async fn enter_all<C: ConnectionTrait>(
     // In the order of ids, so that two replicas with the same events wait for each other in turn.
     let mut sorted = events.to_vec();
     sorted.sort_unstable();
+    sorted.dedup();
     let rows = match connection.get_database_backend() {
         DbBackend::Postgres => {
-            let values = [consumer.as_str().into(), list(sorted.iter().map(EventId::as_uuid)).into(), now_ms.into()];
+            let values = [consumer.as_str().into(), listed(sorted.iter().map(EventId::as_uuid)).into(), now_ms.into()];
             let insert = Statement::from_sql_and_values(DbBackend::Postgres, ENTER_ALL, values);
             connection.query_all_raw(insert).await?
         }
@@ -128,8 +119,7 @@ async fn seen_again<C: ConnectionTrait>(
 /// Removes old rows until the drain.
 pub(super) async fn run_trim(consumer: Consumer, shutdown: Shutdown) {
     loop {
-        let now_ms = consumer.clock.now_ms();
-        if let Err(error) = trim(consumer.database.writer(), consumer.service, now_ms).await {
+        if let Err(error) = trim_now(&consumer.database, consumer.service, &consumer.clock).await {
             warn!(service = %consumer.service, reason = %error, "old inbox rows could not be removed");
         }
         tokio::select! {
@@ -137,6 +127,12 @@ pub(super) async fn run_trim(consumer: Consumer, shutdown: Shutdown) {
             () = tokio::time::sleep(TRIM_INTERVAL) => {}
         }
     }
+}
+
+pub(crate) async fn trim_now(database: &Database, consumer: Service, clock: &Clock) -> Result<u64, DbErr> {
+    let connection = database.writer();
+    let now_ms = to_ms(agreed_now(connection, clock).await?);
+    trim(connection, consumer, now_ms).await
 }
 
 /// Ids begin with their time, so the key finds the old ones without another index.

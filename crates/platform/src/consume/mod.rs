@@ -20,7 +20,7 @@ use tocsin_domain::id::EventId;
 use tocsin_proto::catalogue::{EventKind, Lane, Service};
 
 #[cfg(test)]
-pub(crate) use inbox::{enter, trim};
+pub(crate) use inbox::{enter, trim, trim_now};
 
 use crate::bus::{Bus, Delivery};
 use crate::clock::Clock;

@@ -25,6 +25,7 @@ pub use agreed::{agreed_now, take_turn};
 pub use error::{DatabaseError, is_busy_or_away};
 pub(crate) use error::{in_short, is_absent, kind_of};
 pub use migration::{migrations_with, platform_migrations};
+pub(crate) use postgres::listed;
 
 /// Where the databases are.
 #[derive(Clone, Deserialize)]
@@ -49,7 +50,7 @@ impl std::fmt::Debug for DatabaseSettings {
     }
 }
 
-/// Commits a transaction. Every commit goes through here and has a name, so that a test can end the process right before
+/// Commits a transaction. Every commit of data goes through here and has a name, so that a test can end the process right before
 /// and right after each of them.
 pub async fn commit(transaction: DatabaseTransaction, name: &'static str) -> Result<(), DbErr> {
     fail_points::around(name, transaction.commit()).await

@@ -1,5 +1,6 @@
 //! PostgreSQL: one pool, a schema for each service, found through the search path.
 
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use sea_orm::{
@@ -76,6 +77,17 @@ pub(super) async fn turn_to_migrate(pool: &DatabaseConnection) -> Result<Databas
     // The turn lasts as long as the migrations do, on another connection.
     transaction.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.map_err(failed)?;
     Ok(transaction)
+}
+
+/// Numbers or ids as one text, which PostgreSQL takes apart again: a statement is then the same for every number of them.
+pub(crate) fn listed<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let mut text = String::new();
+    for item in items {
+        let comma = if text.is_empty() { "" } else { "," };
+        // Writing into a text cannot fail.
+        let _ = write!(text, "{comma}{item}");
+    }
+    text
 }
 
 /// Takes our own parameter `schema` out of the address, which the driver does not know.

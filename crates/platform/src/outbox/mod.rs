@@ -27,7 +27,6 @@ use crate::database::Database;
 use crate::lifecycle::Shutdown;
 
 pub(crate) use lanes::{lane_from_number, lane_number};
-pub(crate) use postgres::list;
 #[cfg(test)]
 pub(crate) use relay::hold_batch;
 pub(crate) use store::first_id_at;

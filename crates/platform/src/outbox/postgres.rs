@@ -1,12 +1,11 @@
 //! The busiest statements in PostgreSQL's own words. A list travels as one text, so that a statement is the same for every
 //! number of rows: PostgreSQL then plans it once a connection, and not once for each number.
 
-use std::fmt::Display;
-
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use uuid::Uuid;
 
 use crate::bus::Claim;
+use crate::database::listed;
 
 const MARK_PUBLISHED: &str = "UPDATE outbox_owed AS owed
     SET published_at_ms = $1, broker_epoch = $2, broker_sequence = place.sequence
@@ -23,8 +22,8 @@ pub(super) async fn mark_published<C: ConnectionTrait>(
     epoch: i64,
     now_ms: i64,
 ) -> Result<(), DbErr> {
-    let numbers = list(published.iter().map(|(seq, _)| *seq));
-    let places = list(published.iter().map(|(_, claim)| claim.sequence));
+    let numbers = listed(published.iter().map(|(seq, _)| *seq));
+    let places = listed(published.iter().map(|(_, claim)| claim.sequence));
     let values = [now_ms.into(), epoch.into(), numbers.into(), places.into()];
     let mark = Statement::from_sql_and_values(DbBackend::Postgres, MARK_PUBLISHED, values);
     connection.execute_raw(mark).await.map(|_| ())
@@ -32,19 +31,7 @@ pub(super) async fn mark_published<C: ConnectionTrait>(
 
 /// Deletes what one consumer has settled, and returns how many rows went.
 pub(super) async fn settle<C: ConnectionTrait>(connection: &C, consumer: &str, events: &[Uuid]) -> Result<u64, DbErr> {
-    let values = [consumer.into(), list(events).into()];
+    let values = [consumer.into(), listed(events).into()];
     let delete = Statement::from_sql_and_values(DbBackend::Postgres, SETTLE, values);
     Ok(connection.execute_raw(delete).await?.rows_affected())
-}
-
-/// Numbers or ids as one text, which PostgreSQL takes apart again.
-pub(crate) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
-    let mut text = String::new();
-    for item in items {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.push_str(&item.to_string());
-    }
-    text
 }

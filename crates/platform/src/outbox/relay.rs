@@ -18,7 +18,8 @@ use uuid::Uuid;
 use super::store::{self, OwedEvent};
 use super::{Outbox, changed, lane_from_number};
 use crate::bus::{Claim, Envelope, Placement, Publication};
-use crate::clock::from_ms;
+use crate::clock::{from_ms, to_ms};
+use crate::database::agreed_now;
 use crate::fail_points;
 use crate::lifecycle::Shutdown;
 
@@ -28,7 +29,8 @@ const BATCH: u64 = 256;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after an error doubles up to this.
 const ERROR_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How long PostgreSQL waits for the next statement of a relay that holds rows: longer than the broker may take to answer.
+/// How long PostgreSQL waits for the next statement of a relay that holds rows: longer than a broker usually takes to
+/// answer. One that takes longer costs a failed mark, and copies.
 const LOCKS_MAX: Duration = Duration::from_secs(8);
 /// How long the last look at the drain may take.
 const LAST_LOOK: Duration = Duration::from_secs(2);
@@ -111,16 +113,18 @@ async fn batch(outbox: &Outbox, seen: &mut Seen, full: &mut Vec<(String, i16)>) 
     }
     let count = rows.len() as u64;
     seen.seq = rows.iter().map(|row| row.seq).fold(seen.seq, i64::max);
-    let pairs: HashMap<i64, (String, i16)> =
-        rows.iter().map(|row| (row.seq, (row.consumer.clone(), row.lane))).collect();
     let mut outcome = Outcome::default();
     let before = full.len();
-    for (seq, placement) in publish(outbox, rows).await {
-        match (placement, pairs.get(&seq)) {
-            (Placement::Held(claim), _) => outcome.held.push((seq, claim)),
-            (Placement::TooLarge, _) => outcome.too_large.push(seq),
-            (Placement::Refused, Some(pair)) if !full.contains(pair) => full.push(pair.clone()),
-            (Placement::Refused, _) => {}
+    for (row, placement) in publish(outbox, rows).await {
+        match placement {
+            Placement::Held(claim) => outcome.held.push((row.seq, claim)),
+            Placement::TooLarge => outcome.too_large.push(row.seq),
+            Placement::Refused => {
+                let pair = (row.consumer, row.lane);
+                if !full.contains(&pair) {
+                    full.push(pair);
+                }
+            }
         }
     }
     fail_points::reach("bus.published");
@@ -159,26 +163,35 @@ pub(crate) async fn hold_batch(outbox: &Outbox) -> (DatabaseTransaction, usize) 
 }
 
 async fn mark(outbox: &Outbox, transaction: Option<DatabaseTransaction>, outcome: &Outcome) -> Result<(), DbErr> {
-    let now_ms = outbox.clock.now_ms();
     if let Some(transaction) = transaction {
+        let now_ms = to_ms(agreed_now(&transaction, &outbox.clock).await?);
         store::mark_published(&transaction, &outcome.held, now_ms).await?;
         store::mark_too_large(&transaction, &outcome.too_large, now_ms).await?;
         return crate::database::commit(transaction, "outbox.mark_published").await;
     }
+    let now_ms = outbox.clock.now_ms();
     store::mark_published(outbox.database.writer(), &outcome.held, now_ms).await?;
     store::mark_too_large(outbox.database.writer(), &outcome.too_large, now_ms).await
 }
 
+/// A row by what names it, without its event.
+struct Owed {
+    seq: i64,
+    consumer: String,
+    lane: i16,
+}
+
 /// Hands rows to the broker, one publication for each event, and returns what became of each row.
-async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Placement)> {
+async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(Owed, Placement)> {
     let mut batch: Vec<Publication> = Vec::with_capacity(rows.len());
-    let mut numbers: Vec<Vec<i64>> = Vec::with_capacity(rows.len());
+    let mut owed_in: Vec<Vec<Owed>> = Vec::with_capacity(rows.len());
     let mut places: HashMap<(Uuid, i64), usize> = HashMap::new();
     let mut outcomes = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (seq, key) = (row.seq, (row.event_id, row.generation));
-        let Ok(consumer) = row.consumer.parse::<Service>() else {
-            outcomes.push((seq, Placement::Refused));
+    for mut row in rows {
+        let key = (row.event_id, row.generation);
+        let owed = Owed { seq: row.seq, consumer: std::mem::take(&mut row.consumer), lane: row.lane };
+        let Ok(consumer) = owed.consumer.parse::<Service>() else {
+            outcomes.push((owed, Placement::Refused));
             continue;
         };
         let place = if let Some(place) = places.get(&key) {
@@ -186,22 +199,22 @@ async fn publish(outbox: &Outbox, rows: Vec<OwedEvent>) -> Vec<(i64, Placement)>
         } else {
             let Some(publication) = publication(row) else {
                 error!(service = %outbox.service, event_id = %key.0, "the outbox holds an event of a kind that this release does not know");
-                outcomes.push((seq, Placement::Refused));
+                outcomes.push((owed, Placement::Refused));
                 continue;
             };
             batch.push(publication);
-            numbers.push(Vec::new());
+            owed_in.push(Vec::new());
             places.insert(key, batch.len() - 1);
             batch.len() - 1
         };
-        if let (Some(publication), Some(numbers)) = (batch.get_mut(place), numbers.get_mut(place)) {
+        if let (Some(publication), Some(rows)) = (batch.get_mut(place), owed_in.get_mut(place)) {
             publication.consumers.push(consumer);
-            numbers.push(seq);
+            rows.push(owed);
         }
     }
     let placements = if batch.is_empty() { Vec::new() } else { outbox.bus.publish(&batch).await };
-    for (numbers, placements) in numbers.into_iter().zip(placements) {
-        outcomes.extend(numbers.into_iter().zip(placements));
+    for (rows, placements) in owed_in.into_iter().zip(placements) {
+        outcomes.extend(rows.into_iter().zip(placements));
     }
     outcomes
 }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::{Outbox, store};
 use crate::bus::{Settlement, Settlements};
-use crate::clock::from_ms;
+use crate::clock::{from_ms, to_ms};
+use crate::database::agreed_now;
 use crate::fail_points;
 use crate::lifecycle::Shutdown;
 
@@ -72,8 +73,8 @@ async fn write(outbox: &Outbox, batch: &[Settlement]) {
 }
 
 async fn delete(outbox: &Outbox, batch: &[Settlement]) -> Result<(), DbErr> {
-    let now_ms = outbox.clock.now_ms();
-    let late_before = store::first_id_at(from_ms(now_ms.saturating_sub(LATE_MS)));
+    // An hour is long enough for this process's own clock; what is written below is compared by others.
+    let late_before = store::first_id_at(from_ms(outbox.clock.now_ms().saturating_sub(LATE_MS)));
     let mut late: Vec<Uuid> = batch.iter().map(|settlement| settlement.event_id.as_uuid()).collect();
     late.retain(|event| *event < late_before);
     let mixed = batch.iter().any(|settlement| Some(settlement.consumer) != batch.first().map(|first| first.consumer));
@@ -83,6 +84,7 @@ async fn delete(outbox: &Outbox, batch: &[Settlement]) -> Result<(), DbErr> {
     }
     let transaction = outbox.database.begin().await?;
     if store::settle(&transaction, batch).await? > 0 && !late.is_empty() {
+        let now_ms = to_ms(agreed_now(&transaction, &outbox.clock).await?);
         store::note_late(&transaction, &late, now_ms).await?;
     }
     crate::database::commit(transaction, "outbox.settle").await

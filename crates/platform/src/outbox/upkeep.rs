@@ -11,7 +11,8 @@ use tracing::{info, warn};
 use super::entity::{event, owed};
 use super::{Outbox, OutboxLag, changed, lane_from_number, lane_number, settle, store};
 use crate::bus::Claims;
-use crate::clock::from_ms;
+use crate::clock::{from_ms, to_ms};
+use crate::database::agreed_now;
 use crate::lifecycle::Shutdown;
 use crate::telemetry::metrics;
 
@@ -83,7 +84,7 @@ pub(super) async fn review(outbox: &Outbox, shutdown: &Shutdown) {
         match review_once(outbox, is_renewed).await {
             Ok(0) => {}
             Ok(count) => {
-                info!(service = %outbox.service, count, "events that the broker no longer holds are published again");
+                info!(service = %outbox.service, count, "events that the broker does not hold are published again");
                 outbox.wake();
             }
             Err(error) => {
@@ -111,7 +112,7 @@ struct Pair {
 
 /// `is_renewed`: the broker's stream is another one than before, so that claims on the old one need not grow old first.
 async fn review_once(outbox: &Outbox, is_renewed: bool) -> Result<u64, DbErr> {
-    let now_ms = outbox.clock.now_ms();
+    let now_ms = to_ms(agreed_now(outbox.database.reader(), &outbox.clock).await?);
     let old = if is_renewed { now_ms } else { now_ms.saturating_sub(CLAIM_AGE_MS) };
     let pairs = owed::Entity::find()
         .select_only()
@@ -125,7 +126,7 @@ async fn review_once(outbox: &Outbox, is_renewed: bool) -> Result<u64, DbErr> {
     let mut unclaimed = 0;
     for pair in pairs {
         if let Ok(consumer) = pair.consumer.parse::<Service>() {
-            unclaimed += withdraw_void_claims(outbox, consumer, lane_from_number(pair.lane)).await?;
+            unclaimed += withdraw_void_claims(outbox, consumer, lane_from_number(pair.lane), now_ms).await?;
         }
     }
     Ok(unclaimed)
@@ -133,9 +134,8 @@ async fn review_once(outbox: &Outbox, is_renewed: bool) -> Result<u64, DbErr> {
 
 /// Makes rows unpublished whose claim is void: from another incarnation, or not young any more and not held, acknowledged,
 /// or an hour old.
-async fn withdraw_void_claims(outbox: &Outbox, consumer: Service, lane: Lane) -> Result<u64, DbErr> {
+async fn withdraw_void_claims(outbox: &Outbox, consumer: Service, lane: Lane, now_ms: i64) -> Result<u64, DbErr> {
     let claims = outbox.bus.claims(consumer, lane).await;
-    let now_ms = outbox.clock.now_ms();
     let not_young = || Condition::all().add(owed::Column::PublishedAtMs.lte(now_ms.saturating_sub(CLAIM_AGE_MS)));
     let void = match claims {
         Claims::Unknown => return Ok(0),
@@ -190,7 +190,8 @@ pub(super) async fn trim(outbox: &Outbox, shutdown: &Shutdown) {
 
 /// One batch. An event that was settled late says so; any other was settled within an hour of its record.
 pub(crate) async fn trim_once(outbox: &Outbox) -> Result<u64, DbErr> {
-    let limit_ms = outbox.clock.now_ms().saturating_sub(EVENT_AGE_MAX_MS);
+    let now_ms = to_ms(agreed_now(outbox.database.reader(), &outbox.clock).await?);
+    let limit_ms = now_ms.saturating_sub(EVENT_AGE_MAX_MS);
     let recorded_before = store::first_id_at(from_ms(limit_ms.saturating_sub(settle::LATE_MS)));
     let still_owed = Query::select()
         .expr(Expr::value(1))

@@ -64,8 +64,8 @@ impl PostgresServer {
     /// When the programs are missing or do not start.
     pub async fn durable() -> Self {
         let mut server = Self::prepare().await;
-        // What is said last counts.
-        server.command.extend(["-c", "fsync=on", "-c", "shared_buffers=256MB"].map(str::to_owned));
+        server.configure("fsync=on");
+        server.configure("shared_buffers=256MB");
         server.start_again();
         server
     }

@@ -9,6 +9,7 @@ use tocsin_proto::catalogue::{Lane, Service};
 
 use super::world::{Form, LIMIT, Migrator, World};
 use crate::bus::{Bus, InProcessBus};
+use crate::outbox::Outbox;
 use crate::testing::{TestDatabase, wait_until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,6 +62,29 @@ async fn events_stay_their_time_and_no_longer() {
         assert_eq!(crate::outbox::trim_once(&outbox).await.unwrap(), 5);
         assert_eq!(events().await, 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_clock_is_ahead_ends_nothing_early() {
+    let world = World::on(Form::in_process(), [TestDatabase::postgres().await, TestDatabase::postgres().await]).await;
+    let (outbox, relay) = world.relay().await;
+    let consumer = world.consumer().await;
+    world.commit_many(&outbox, Lane::Normal, 3).await;
+    world.settled(3).await;
+    relay.stop().await;
+    consumer.stop().await;
+    let ahead = world.clock.on_another_machine();
+    ahead.step(TimeDelta::days(40));
+    let other = Outbox::new(Service::Intake, world.intake.clone(), Bus::in_process(), ahead.clone());
+    assert_eq!(crate::outbox::trim_once(&other).await.unwrap(), 0, "events stay seven days");
+    assert_eq!(
+        crate::consume::trim_now(&world.triage, Service::Triage, &ahead).await.unwrap(),
+        0,
+        "and inbox rows thirty"
+    );
+    world.clock.advance(TimeDelta::days(40));
+    assert_eq!(crate::outbox::trim_once(&other).await.unwrap(), 3);
+    assert_eq!(crate::consume::trim_now(&world.triage, Service::Triage, &ahead).await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,12 +55,11 @@ impl Advisories {
 }
 
 fn read(subject: &str, payload: &[u8]) -> Option<Advisory> {
-    let kind =
-        if subject.contains(".MAX_DELIVERIES.") { AdvisoryKind::MaxDeliveries } else { AdvisoryKind::Terminated };
     let said: Said = serde_json::from_slice(payload).ok()?;
     // The subject was ours, so the names in it are too: a text that says otherwise is not the broker's.
-    let ours = subject == names::advisory(kind, &said.stream, &said.consumer);
-    ours.then_some(Advisory {
+    let is_subject = |kind: &AdvisoryKind| subject == names::advisory(*kind, &said.stream, &said.consumer);
+    let kind = AdvisoryKind::ALL.into_iter().find(is_subject)?;
+    Some(Advisory {
         kind,
         stream: said.stream,
         consumer: said.consumer,

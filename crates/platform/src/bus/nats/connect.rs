@@ -136,7 +136,9 @@ fn report(service: Service, event: &Event) {
     match event {
         Event::Connected => info!(%service, "connected to the broker"),
         Event::Disconnected => warn!(%service, "the broker is away; events wait in the outbox"),
-        Event::SlowConsumer(_) => warn!(%service, "settlements came faster than they were taken; some will come again"),
+        Event::SlowConsumer(_) => {
+            warn!(%service, "messages came faster than they were taken; settlements will come again");
+        }
         // Refused publications and subscriptions show only here.
         Event::ServerError(error) => warn!(%service, reason = %error, "the broker refused something"),
         Event::ClientError(error) => warn!(%service, reason = %error, "the broker's client met an error"),

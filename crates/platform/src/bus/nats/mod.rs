@@ -12,7 +12,6 @@ mod pull;
 mod settle;
 mod stream;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -38,14 +37,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Settlements that wait to be sent; beyond it they are dropped, which costs a repeated delivery.
 const SETTLEMENTS_MAX: usize = 65_536;
 
-/// The bus over NATS, as seen by one service. Cheap to clone.
-#[derive(Clone, Debug)]
+/// The bus over NATS, as seen by one service.
+#[derive(Debug)]
 pub struct NatsBus {
     client: async_nats::Client,
     context: jetstream::Context,
     service: Service,
-    stream: Arc<OwnStream>,
-    too_large: Arc<publish::TooLarge>,
+    stream: OwnStream,
+    too_large: publish::TooLarge,
     /// Counts how often the client has connected.
     connected: watch::Receiver<u64>,
     settlements: mpsc::Sender<(Service, Settlement)>,
@@ -57,10 +56,18 @@ impl NatsBus {
         let client = connect::connect(settings, service, connections).await?;
         let context = jetstream::context::ContextBuilder::new().timeout(ANSWER_TIMEOUT).build(client.clone());
         let (sender, receiver) = mpsc::channel(SETTLEMENTS_MAX);
-        // It ends with the last clone of the sender.
+        // It ends with the sender.
         tokio::spawn(settle::send(client.clone(), receiver));
-        let stream = Arc::new(OwnStream::new(context.clone(), service, settings.replicas));
-        Ok(Self { client, context, service, stream, too_large: Arc::default(), connected, settlements: sender })
+        let stream = OwnStream::new(context.clone(), service, settings.replicas);
+        Ok(Self {
+            client,
+            context,
+            service,
+            stream,
+            too_large: publish::TooLarge::default(),
+            connected,
+            settlements: sender,
+        })
     }
 
     pub(super) fn is_connected(&self) -> bool {

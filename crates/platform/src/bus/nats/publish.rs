@@ -40,8 +40,9 @@ impl NatsBus {
             return batch.iter().map(|publication| vec![Placement::Refused; publication.consumers.len()]).collect();
         };
         let mut waiting = Vec::with_capacity(batch.len());
+        let limit = self.message_bytes_max();
         for publication in batch {
-            waiting.push(self.send(publication).await);
+            waiting.push(self.send(publication, limit).await);
         }
         // Together, because each has a time limit that begins when it is first asked.
         let placements = waiting.into_iter().map(async |sent| match sent {
@@ -68,12 +69,12 @@ impl NatsBus {
         outcomes
     }
 
-    async fn send(&self, publication: &Publication) -> Sent {
+    async fn send(&self, publication: &Publication, limit: Option<u64>) -> Sent {
         let envelope = &publication.envelope;
         let headers = headers::encode(envelope, publication.generation);
         let bytes = message_bytes(&headers, envelope.payload.len());
         // A server cuts the connection on a larger message, and with it everything that is under way.
-        if let Some(limit) = self.message_bytes_max()
+        if let Some(limit) = limit
             && bytes > limit
         {
             if self.too_large.is_new(envelope.id) {

@@ -67,17 +67,21 @@ impl OwnStream {
     /// Creates the stream, or brings it in line with the settings. `None` while the broker does not answer.
     pub(super) async fn ensure(&self) -> Option<i64> {
         let wanted = self.wanted();
-        let found = match self.context.get_stream(&wanted.name).await {
-            Ok(stream) => stream.cached_info().clone(),
-            Err(error) if is_missing(&error.kind()) => self.create(&wanted).await?,
-            Err(error) => {
-                debug!(service = %self.service, reason = %error.kind(), "the stream cannot be looked at now");
+        let (found, before) = match self.look().await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let created = self.create(&wanted).await?;
+                let drift = drift(&created.config, &wanted);
+                (created, drift)
+            }
+            Err(kind) => {
+                debug!(service = %self.service, reason = %kind, "the stream cannot be looked at now");
                 self.doubt();
                 return None;
             }
         };
-        let found = if drift(&found.config, &wanted).is_empty() { found } else { self.repair(found, &wanted).await };
-        self.name_once(drift(&found.config, &wanted));
+        let (found, left) = if before.is_empty() { (found, before) } else { self.repair(found, before, &wanted).await };
+        self.name_once(left);
         let incarnation = nanoseconds(&found);
         self.incarnation.send_if_modified(|known| std::mem::replace(known, incarnation) != incarnation);
         self.trusted.store(true, Ordering::Relaxed);
@@ -139,9 +143,14 @@ impl OwnStream {
         warn!(service = %self.service, reason = %kind, "the stream could not be created; trying again");
     }
 
-    /// Sets what the broker lets us set, in two steps, because a refusal of one setting refuses them all.
-    async fn repair(&self, found: stream::Info, wanted: &stream::Config) -> stream::Info {
-        let before = drift(&found.config, wanted);
+    /// Sets what the broker lets us set, in two steps, because a refusal of one setting refuses them all. Returns the
+    /// stream as it is now and what still differs.
+    async fn repair(
+        &self,
+        found: stream::Info,
+        before: Vec<Drift>,
+        wanted: &stream::Config,
+    ) -> (stream::Info, Vec<Drift>) {
         let mut now = found;
         let copies = stream::Config { num_replicas: wanted.num_replicas, ..repaired(&now.config, wanted) };
         for config in [repaired(&now.config, wanted), copies] {
@@ -160,7 +169,7 @@ impl OwnStream {
         if !mended.is_empty() {
             warn!(service = %self.service, reason = in_words(&mended), "settings of the stream had drifted and were repaired");
         }
-        now
+        (now, after)
     }
 
     /// The log names what cannot be repaired when it is first seen and when it changes.
@@ -184,7 +193,7 @@ fn repaired(found: &stream::Config, wanted: &stream::Config) -> stream::Config {
         max_bytes: wanted.max_bytes,
         max_messages_per_subject: wanted.max_messages_per_subject,
         max_message_size: -1,
-        max_consumers: found.max_consumers,
+        consumer_limits: None,
         no_ack: false,
         duplicate_window: wanted.duplicate_window,
         subject_transform: None,
@@ -219,8 +228,14 @@ fn drift(found: &stream::Config, wanted: &stream::Config) -> Vec<Drift> {
     comparison.add("sealed", &found.sealed, &false);
     comparison.add("subject_transform", &found.subject_transform.is_some(), &false);
     comparison.add("sources", &found.sources.as_ref().is_some_and(|sources| !sources.is_empty()), &false);
+    comparison.add("consumer_limits", &has_limits(found), &false);
     comparison.add("mirror", &found.mirror.is_some(), &false);
     comparison.drift
+}
+
+/// Whether the stream sets limits for its consumers, which would then differ from ours for ever.
+fn has_limits(found: &stream::Config) -> bool {
+    found.consumer_limits.as_ref().is_some_and(|limits| *limits != stream::ConsumerLimits::default())
 }
 
 pub(super) fn nanoseconds(info: &stream::Info) -> i64 {
