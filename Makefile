@@ -51,7 +51,9 @@ check: doctor-build ## Formatting, lints with warnings denied, dependency rules
 
 bench: tools ## Benchmarks with floors and peers of the same run
 	@tests/tools bench
-	cargo build --release --package tocsin --package tocsin-bench
+	@# Two commands: in one, cargo would build both with the features of both, and measure a binary that nobody runs.
+	cargo build --release --package tocsin
+	cargo build --release --package tocsin-bench
 	TOCSIN_BINARY=$(CURDIR)/target/release/tocsin target/release/tocsin-bench $(ARGUMENTS)
 
 clean: ## Remove everything that was built
