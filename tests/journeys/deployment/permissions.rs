@@ -44,9 +44,13 @@ fn expected(service: Service) -> Allowed {
     allowed
 }
 
-/// Everything in double quotes.
-fn quoted(text: &str) -> BTreeSet<String> {
-    text.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+/// Everything in double quotes, each only once: a file in which subjects are repeated is read by nobody.
+fn quoted(text: &str) -> Outcome<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for subject in text.split('"').skip(1).step_by(2) {
+        ensure(found.insert(subject.to_owned()), || format!("accounts.conf says `{subject}` twice for one user"))?;
+    }
+    Ok(found)
 }
 
 /// What the file allows the user with this variable as its key.
@@ -55,7 +59,7 @@ fn written(text: &str, variable: &str) -> Outcome<Allowed> {
     let (_, rest) = text.split_once(&format!("nkey: ${variable}\n")).ok_or_else(missing)?;
     let rest = rest.split("nkey:").next().unwrap_or_default();
     let (publish, subscribe) = rest.split_once("subscribe {").ok_or_else(missing)?;
-    Ok(Allowed { publish: quoted(publish), subscribe: quoted(subscribe) })
+    Ok(Allowed { publish: quoted(publish)?, subscribe: quoted(subscribe)? })
 }
 
 #[test]
