@@ -195,7 +195,9 @@ impl Judged<'_> {
         for pair in arrived.windows(2) {
             let [before, after] = pair else { continue };
             let between = |crash: &Crash| crash.from <= *after && crash.until >= *before;
-            let cause = self.crashes.iter().enumerate().find(|(index, crash)| !used.contains(index) && between(crash));
+            let fits = self.crashes.iter().enumerate().filter(|(index, crash)| !used.contains(index) && between(crash));
+            // The one that ends first: a longer one may still explain a later repeat.
+            let cause = fits.min_by_key(|(_, crash)| crash.until);
             if let Some((index, _)) = cause {
                 used.insert(index);
             } else {
@@ -308,24 +310,30 @@ mod tests {
 
     #[test]
     fn each_repeat_needs_a_crash_of_its_own() {
-        let second = Duration::from_secs(1);
-        let check = |crashes: &[u32], good: bool| {
+        let check = |arrived: [u64; 3], crashes: &[(u64, u64)], good: bool| {
             let (promises, mut evidence, contacts) = kept();
-            let arrived = evidence.arrivals.values_mut().next().unwrap();
-            let first = arrived[0];
-            arrived.extend([first + second * 10, first + second * 20]);
+            let kept = evidence.arrivals.values_mut().next().unwrap();
+            let start = kept[0];
+            let at = |second: u64| start + Duration::from_secs(second);
+            *kept = arrived.map(at).to_vec();
             let crashes: Vec<_> =
-                crashes.iter().map(|at| Crash { from: first + second * *at, until: first + second * *at }).collect();
+                crashes.iter().map(|&(from, until)| Crash { from: at(from), until: at(until) }).collect();
             let verdict = judge(&promises, &evidence, &contacts, &crashes);
             assert_eq!(verdict.doubled.is_empty(), good, "{crashes:?}: {:?}", verdict.doubled);
             assert_eq!((verdict.repeats, verdict.repeats_worst), (2, 2));
         };
-        check(&[5, 15], true);
-        check(&[5, 5, 15], true);
-        check(&[5], false);
-        check(&[15, 25], false);
-        check(&[], false);
+        let even = [0, 10, 20];
+        check(even, &[(5, 5), (15, 15)], true);
+        check(even, &[(5, 5), (5, 5), (15, 15)], true);
+        check(even, &[(5, 5)], false);
+        check(even, &[(15, 15), (25, 25)], false);
+        check(even, &[], false);
         // One crash at the very moment of the middle arrival explains only one of the two.
-        check(&[10], false);
+        check(even, &[(10, 10)], false);
+        // A kill during a long cut: the kill explains the first repeat, and the cut the second, in whatever order they
+        // were noted.
+        check([1, 25, 45], &[(0, 52), (20, 22)], true);
+        check([1, 25, 45], &[(20, 22), (0, 52)], true);
+        check([1, 25, 45], &[(0, 52)], false);
     }
 }
