@@ -38,6 +38,7 @@ impl Answers {
                 if self.accepted.get(&key).is_some_and(|earlier| *earlier != accepted) {
                     self.contradictions.push(key.clone());
                 }
+                self.unanswered.remove(&key);
                 self.accepted.insert(key, accepted);
             }
             Answered::Nothing => {

@@ -220,6 +220,8 @@ mod tests {
     fn kept() -> (Promises, Evidence, Vec<Contact>) {
         let mut promises = Promises::default();
         let accepted = Accepted { report_id: "r1".into(), receipt: "eight words".into() };
+        // Nobody answered at first; a key that was answered in the end counts once.
+        promises.answers.note("key-1".into(), Answered::Nothing);
         promises.answers.note("key-1".into(), Answered::Accepted(accepted));
         let at = Instant::now();
         let released = Released { case_id: "c1".into(), short_code: "AAAA-AAA".into(), at };

@@ -87,10 +87,7 @@ pub async fn submit(houses: &Houses, body: &Value, key: String) -> Outcome<Accep
         let over_http = !key.starts_with(GRPC);
         houses.ledger.answered(key.clone(), answered);
         match accepted {
-            Some(accepted) => {
-                houses.ledger.with(|promises| promises.answers.unanswered.remove(&key));
-                return accepted;
-            }
+            Some(accepted) => return accepted,
             None if started.elapsed() > PATIENCE => {
                 return Err(Trouble::new(format!("nobody took a report for {PATIENCE:?}")));
             }
