@@ -64,10 +64,7 @@ impl Ledger {
 
     /// Notes what an attempt to report came to.
     pub fn answered(&self, key: String, answered: Answered) {
-        self.with(|promises| {
-            promises.retries += usize::from(matches!(answered, Answered::Nothing));
-            promises.answers.note(key, answered);
-        });
+        self.with(|promises| promises.answers.note(key, answered));
     }
 
     /// Notes that somebody had to try again.
