@@ -42,25 +42,28 @@ struct Dependencies {
 #[derive(Debug, Clone, Copy)]
 enum Change {
     BusGoes,
+    /// It loses its store, while it is away.
+    BusIsWiped,
     BusComes,
     DatabaseGoes,
     DatabaseComes,
 }
 
-use Change::{BusComes, BusGoes, DatabaseComes, DatabaseGoes};
+use Change::{BusComes, BusGoes, BusIsWiped, DatabaseComes, DatabaseGoes};
 
 /// Every order in which both can be away together, and the broker losing its store on the way.
 const SEQUENCES: [&[Change]; 4] = [
     &[BusGoes, DatabaseGoes, BusComes, DatabaseComes],
     &[DatabaseGoes, BusGoes, DatabaseComes, BusComes],
     &[BusGoes, DatabaseGoes, DatabaseComes, BusComes],
-    &[DatabaseGoes, BusGoes, BusComes, DatabaseComes],
+    &[DatabaseGoes, BusGoes, BusIsWiped, BusComes, DatabaseComes],
 ];
 
 impl Dependencies {
     fn change(&mut self, change: Change) {
         match change {
             BusGoes => self.nats.stop(),
+            BusIsWiped => self.nats.wipe(),
             BusComes => self.nats.start_again(),
             DatabaseGoes => self.database.stop(),
             DatabaseComes => self.database.start_again(),
@@ -211,7 +214,7 @@ async fn dependencies_come_and_go_in_any_order() -> Outcome<()> {
             database_is_there = match change {
                 DatabaseGoes => false,
                 DatabaseComes => true,
-                BusGoes | BusComes => database_is_there,
+                BusGoes | BusIsWiped | BusComes => database_is_there,
             };
             let during = format!("{change:?} of {sequence:?}");
             let seen = async {
