@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ use crate::programs::run;
 const FILE: &str = "running.json";
 /// How long a member may take to drain before it is killed: longer than `limits.drain_seconds_max`.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a killed one may take to be gone.
+const KILLED_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How a member is asked to end.
@@ -107,10 +110,7 @@ impl Register {
     pub fn change(&self, change: impl FnOnce(&mut Running)) -> Outcome<()> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut running);
-        // Whoever reads it never sees half of it.
-        let whole = self.path.with_extension("new");
-        fs::write(&whole, serde_json::to_vec_pretty(&*running)?)?;
-        Ok(fs::rename(whole, &self.path)?)
+        running.write(&self.path)
     }
 
     /// Notes a process that was just started.
@@ -124,30 +124,54 @@ impl Register {
 }
 
 impl Running {
-    /// Ends everything in order: services drain first, then what they send to and stand on. Says what each came to.
+    /// Ends everything in order: services drain first, then what they send to and stand on. Says what each came to. What
+    /// cannot be taken down is an error and stays in the file, for whoever tries again; the rest goes all the same.
     pub fn end(&self, folder: &Path, gently: bool, tell: &dyn Fn(&str)) -> Outcome<()> {
         for step in [End::Service, End::Sink, End::Server, End::Postgres] {
             let members: Vec<_> = self.processes.iter().filter(|process| process.end == step).collect();
             end_together(&members, gently, tell);
         }
-        for mount in &self.mounts {
-            told(run(&["umount", "--lazy", &mount.display().to_string()]), tell);
+        let unmount = |mount: &PathBuf| run(&["umount", "--lazy", &mount.display().to_string()]);
+        let mounts = take_down(&self.mounts, |mount| is_mounted(mount), unmount, tell);
+        let is_link = |link: &String| Path::new("/sys/class/net").join(link).exists();
+        let links = take_down(&self.links, is_link, |link| run(&["ip", "link", "delete", link]), tell);
+        let is_namespace = |name: &String| Path::new("/var/run/netns").join(name).exists();
+        let delete = |name: &String| run(&["ip", "netns", "delete", name]);
+        let namespaces = take_down(&self.namespaces, is_namespace, delete, tell);
+        let processes: Vec<_> = self.processes.iter().filter(|process| process.lives()).cloned().collect();
+        let file = folder.join(FILE);
+        if processes.is_empty() && mounts.is_empty() && links.is_empty() && namespaces.is_empty() {
+            return Ok(fs::remove_file(file)?);
         }
-        for link in &self.links {
-            told(run(&["ip", "link", "delete", link]), tell);
-        }
-        for namespace in &self.namespaces {
-            told(run(&["ip", "netns", "delete", namespace]), tell);
-        }
-        Ok(fs::remove_file(folder.join(FILE))?)
+        Self { boot: self.boot.clone(), processes, namespaces, links, mounts }.write(&file)?;
+        Err(Trouble::new(format!("not everything could be taken down; {} names what is left", file.display())))
+    }
+
+    fn write(&self, path: &Path) -> Outcome<()> {
+        // Whoever reads it never sees half of it.
+        let whole = path.with_extension("new");
+        fs::write(&whole, serde_json::to_vec_pretty(self)?)?;
+        Ok(fs::rename(whole, path)?)
     }
 }
 
-/// What cannot be taken down is named, and the rest is taken down all the same.
-fn told(done: Outcome<String>, tell: &dyn Fn(&str)) {
-    if let Err(trouble) = done {
-        tell(trouble.text());
-    }
+/// Takes down what is there: it was noted before it was made, and may never have been. Names what it cannot, and returns
+/// it.
+fn take_down<T: Clone>(
+    things: &[T],
+    is_there: impl Fn(&T) -> bool,
+    remove: impl Fn(&T) -> Outcome<String>,
+    tell: &dyn Fn(&str),
+) -> Vec<T> {
+    let stays = |thing: &&T| is_there(thing) && remove(thing).inspect_err(|trouble| tell(trouble.text())).is_err();
+    things.iter().filter(stays).cloned().collect()
+}
+
+/// Whether a folder is the root of another file system than the folder around it.
+fn is_mounted(folder: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    let own = device(folder);
+    own.is_some() && own != folder.parent().and_then(device)
 }
 
 fn end_together(members: &[&Recorded], gently: bool, tell: &dyn Fn(&str)) {
@@ -163,16 +187,26 @@ fn end_together(members: &[&Recorded], gently: bool, tell: &dyn Fn(&str)) {
     }
     let asked = Instant::now();
     for member in members {
-        while member.lives() && asked.elapsed() < PATIENCE {
-            std::thread::sleep(LOOK_INTERVAL);
-        }
-        if member.lives() {
+        if !ends(member, asked, PATIENCE) {
             tell(&format!("{} did not end within {} s and is killed", member.name, PATIENCE.as_secs()));
             member.signal(Signal::KILL);
-        } else {
-            tell(&format!("{} ended", member.name));
+            if !ends(member, Instant::now(), KILLED_PATIENCE) {
+                tell(&format!("{} (pid {}) lives on although it was killed", member.name, member.pid));
+                continue;
+            }
         }
+        tell(&format!("{} ended", member.name));
     }
+}
+
+fn ends(member: &Recorded, asked: Instant, patience: Duration) -> bool {
+    while member.lives() {
+        if asked.elapsed() >= patience {
+            return false;
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+    true
 }
 
 /// When a process began, if it runs; a dead one that nobody has buried yet does not.
@@ -220,5 +254,26 @@ mod tests {
         other.kill().unwrap();
         ours.wait().unwrap();
         other.wait().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_taken_down_is_an_error_and_stays_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::new(folder.path()).unwrap();
+        register
+            .change(|running| {
+                // No kernel lets anybody delete its loopback; the others were noted and never made.
+                running.links.extend(["lo".to_owned(), "tcs-never".to_owned()]);
+                running.namespaces.push("tcs-never".to_owned());
+                running.mounts.push(folder.path().join("never"));
+            })
+            .unwrap();
+        let end = || Register::read(folder.path()).unwrap().unwrap().end(folder.path(), false, &|_| ());
+        assert!(end().unwrap_err().text().contains("running.json names what is left"));
+        let left = Register::read(folder.path()).unwrap().unwrap();
+        assert_eq!((left.links, left.namespaces, left.mounts), (vec!["lo".to_owned()], vec![], vec![]));
+        register.change(|running| *running = Running { boot: boot(), ..Running::default() }).unwrap();
+        end().unwrap();
+        assert!(Register::read(folder.path()).unwrap().is_none());
     }
 }

@@ -101,7 +101,9 @@ async fn in_folder(arguments: &Arguments) -> Outcome<bool> {
         good = trial(arguments, &folder, register, seed) => good,
         asked = tokio::signal::ctrl_c() => Err(asked.map_or_else(Trouble::from, |()| Trouble::new("interrupted"))),
     };
-    take_down(sweeper)?;
+    // The folder stays when something in it could not be taken down: its register says what.
+    let swept = take_down(sweeper);
+    let good = good.and_then(|good| swept.map(|()| good));
     match good {
         Ok(true) if !arguments.keep => std::fs::remove_dir_all(&folder)?,
         Ok(_) | Err(_) => println!("seed {seed}; logs and data are kept in {}", folder.display()),

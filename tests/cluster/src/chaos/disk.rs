@@ -40,8 +40,9 @@ pub fn mount(folder: &Path, mebibytes: usize, register: &Register) -> Outcome<()
         return Err(Trouble::new("only root may mount a small disk"));
     }
     fs::create_dir_all(folder)?;
-    run(&["mount", "-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tocsin-chaos", &folder.display().to_string()])?;
-    register.change(|running| running.mounts.push(folder.to_owned()))
+    register.change(|running| running.mounts.push(folder.to_owned()))?;
+    let size = format!("size={mebibytes}m");
+    run(&["mount", "-t", "tmpfs", "-o", &size, "tocsin-chaos", &folder.display().to_string()]).map(|_| ())
 }
 
 fn unmount(folder: &Path, register: &Register) -> Outcome<()> {
