@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tocsin_tests::deployed::{Deployed, text_of};
+use tocsin_tests::deployed::{Deployed, Node};
 use tocsin_tests::ports::free_address;
 use tocsin_tests::process::{http, wait_until};
 use tocsin_tests::tools::find;
@@ -20,15 +20,6 @@ use crate::register::End;
 pub const CURRENT_LIMIT: Duration = Duration::from_mins(1);
 /// How long one answer of the monitoring port may take.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(2);
-
-/// The doors of one node.
-#[derive(Debug, Clone, Copy)]
-pub struct Node {
-    /// For clients.
-    pub client: SocketAddr,
-    routes: SocketAddr,
-    monitor: SocketAddr,
-}
 
 /// The three nodes.
 #[derive(Debug, Clone)]
@@ -63,40 +54,19 @@ impl Nodes {
         let name = format!("nats-{}", index + 1);
         let (own, store) = (self.folder.join(&name), self.store(index));
         fs::create_dir_all(&store)?;
-        for file in ["nats.conf", "accounts.conf", "cluster.conf"] {
-            fs::write(own.join(file), text_of(&format!("nats/{file}"))?)?;
-        }
-        for file in ["keys.conf", "route.conf"] {
-            fs::copy(deployed.folder().join("nats").join(file), own.join(file))?;
-        }
+        deployed.lay_out_nats(&own)?;
+        let node = self.nodes.get(index).ok_or_else(|| Trouble::new("there is no such node"))?;
         let configuration = own.join("cluster.conf");
         let mut command = hosts.prefix(index);
         command.extend([find("nats-server")?, "--config".into(), configuration].map(|part| part.display().to_string()));
         Ok(Launch {
             output: logs.join(format!("{name}.out")),
             log: logs.join(format!("{name}.err")),
-            environment: self.environment(&name, index, deployed)?,
+            environment: deployed.nats_environment(&name, node, &store),
             name,
             command,
             end: End::Server,
         })
-    }
-
-    /// What the configuration asks of the environment.
-    fn environment(&self, name: &str, index: usize, deployed: &Deployed) -> Outcome<Vec<(String, String)>> {
-        let node = self.nodes.get(index).ok_or_else(|| Trouble::new("there is no such node"))?;
-        let path = |path: PathBuf| path.display().to_string();
-        let settings = [
-            ("NATS_NAME", name.to_owned()),
-            ("NATS_CLIENT", node.client.to_string()),
-            ("NATS_MONITOR", node.monitor.to_string()),
-            ("NATS_ROUTE", node.routes.to_string()),
-            ("NATS_STORE", path(self.store(index))),
-            ("NATS_CERTIFICATE", path(deployed.certificate("nats.pem"))),
-            ("NATS_KEY", path(deployed.certificate("nats.key"))),
-            ("NATS_AUTHORITY", path(deployed.certificate("authority.pem"))),
-        ];
-        Ok(settings.map(|(name, value)| (name.to_owned(), value)).to_vec())
     }
 
     /// Where the nodes meet, for `deploy/prepare`.

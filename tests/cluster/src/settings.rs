@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tocsin_tests::Outcome;
-use tocsin_tests::deployed::{Deployed, SECRETS, replace, text_of};
+use tocsin_tests::deployed::{Deployed, Places, replace, settings_at};
 use tocsin_tests::installation::{Door, Doors, SERVICES};
 use tocsin_tests::ports::free_address;
 use tocsin_tests::stage::roster;
@@ -81,25 +81,11 @@ impl Plan {
     /// The settings file of one process. `receivers` are the settings of where messages go.
     pub fn text(&self, service: &str, host: usize, receivers: &str) -> Outcome<String> {
         let doors = self.doors(host);
-        let mut text =
-            replace(&text_of("settings/tocsin.toml")?, SECRETS, &self.secrets(service).display().to_string())?;
-        let data = self.folder.join("data").display().to_string();
-        for (theirs, ours) in [
-            ("data_folder = \"/tmp\"", format!("data_folder = \"{data}\"")),
-            ("https://localhost:7413", format!("https://{}", doors.dispatch.http)),
-            ("nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222", self.nats.urls()),
-            // Two processes of each service share one server here.
-            ("connections_max = 20", "connections_max = 8".to_owned()),
-            ("log = \"json\"", "log = \"text\"".to_owned()),
-            ("otlp_endpoint", "# otlp_endpoint".to_owned()),
-        ] {
-            text = replace(&text, theirs, &ours)?;
-        }
-        for (number, (name, door)) in (1..).zip(doors.all()) {
-            text = replace(&text, &format!("0.0.0.0:740{number}"), &door.grpc.to_string())?;
-            text = replace(&text, &format!("0.0.0.0:741{number}"), &door.http.to_string())?;
-            text = replace(&text, &format!("https://{name}:740{number}"), &format!("https://{}", door.grpc))?;
-        }
+        let (secrets, data) = (self.secrets(service), self.folder.join("data"));
+        let places = Places { secrets: &secrets, data: &data, nats: &self.nats.urls(), doors: &doors };
+        // Two processes of each service share one server here.
+        let text = replace(&settings_at(&places)?, "connections_max = 20", "connections_max = 8")?;
+        let mut text = replace(&text, "log = \"json\"", "log = \"text\"")?;
         writeln!(text, "\n[notification.sms]\nreceipt_url = \"https://{}\"", doors.notification.http)?;
         text.push_str(receivers);
         text.push_str(&roster());

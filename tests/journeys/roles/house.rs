@@ -1,7 +1,6 @@
 //! An installation as `deploy/` makes it: secrets from `deploy/prepare`, the settings of `deploy/settings`, a process
 //! for each service with nothing but its own secrets.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -9,24 +8,16 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tocsin_platform::testing::PostgresServer;
-use tocsin_proto::dispatch::v1::alert_service_client::AlertServiceClient;
-use tocsin_proto::dispatch::v1::organisation_service_client::OrganisationServiceClient;
-use tocsin_proto::intake::v1::intake_service_client::IntakeServiceClient;
-use tocsin_proto::notification::v1::contact_service_client::ContactServiceClient;
-use tocsin_proto::notification::v1::notice_service_client::NoticeServiceClient;
-use tocsin_proto::triage::v1::case_service_client::CaseServiceClient;
-use tocsin_proto::triage::v1::key_service_client::KeyServiceClient;
 use tocsin_tests::clients::Clients;
-use tocsin_tests::deployed::{Deployed, SECRETS, text_of};
-use tocsin_tests::installation::SERVICES;
-use tocsin_tests::ports::free_address;
-use tocsin_tests::process::{command, key_in, wait_until};
+use tocsin_tests::deployed::{Deployed, Places, replace, settings_at};
+use tocsin_tests::installation::{Doors, SERVICES};
+use tocsin_tests::process::{command, first_key, wait_until};
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::stage::roster;
 use tocsin_tests::tools::run;
 use tocsin_tests::trouble::ensure;
 use tocsin_tests::{Outcome, Trouble};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
 use super::servers::{self, Nats};
 
@@ -37,7 +28,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Everything, running.
 pub(super) struct House {
     processes: Vec<(&'static str, Child)>,
-    doors: Vec<(&'static str, SocketAddr, SocketAddr)>,
+    doors: Doors,
     pub(super) nats: Nats,
     _postgresql: PostgresServer,
     folder: TempDir,
@@ -53,16 +44,13 @@ impl House {
         prepare.env("DATABASE_HOST", "127.0.0.1").env("DATABASE_PORT", postgresql.port().to_string());
         run(&mut prepare)?;
         ensure(run(&mut prepare).is_err(), || "secrets were made over others".to_owned())?;
-        let certificates = made.join("certificates");
         let deployed = Deployed::in_folder(&made);
         servers::postgresql(&mut postgresql, &deployed)?;
         servers::roles(&postgresql, &deployed).await?;
-        let nats = Nats::start(&folder.path().join("nats"), &made.join("nats"), &certificates).await?;
-        let mut doors = Vec::new();
-        for service in SERVICES {
-            doors.push((service, free_address()?, free_address()?));
-        }
+        let nats = Nats::start(&folder.path().join("nats"), &deployed).await?;
+        let doors = Doors::free()?;
         let mut house = Self { processes: Vec::new(), doors, nats, _postgresql: postgresql, folder };
+        std::fs::create_dir(house.logs())?;
         for service in SERVICES {
             house.deployed().lay_out_secrets(service, &house.secrets(service))?;
             house.write_settings(service, receivers)?;
@@ -88,27 +76,16 @@ impl House {
         Deployed::in_folder(&self.made())
     }
 
-    /// The settings of `deploy/`, with the places of this machine.
+    /// The settings of `deploy/`, with the places of this machine and its one server of NATS.
     fn write_settings(&self, service: &str, receivers: &Receivers) -> Outcome<()> {
         let authority = self.folder.path().join("receivers.pem");
         std::fs::write(&authority, receivers.authority_pem())?;
-        let mut text = text_of("settings/tocsin.toml")?;
-        text = text.replace(SECRETS, &self.secrets(service).display().to_string());
-        text = text.replace(
-            "data_folder = \"/tmp\"",
-            &format!("data_folder = \"{}\"", self.folder.path().join("data").display()),
-        );
-        text = text.replace("nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222", &self.nats_url());
-        text = text.replace("replicas = 3", "replicas = 1").replace("otlp_endpoint", "# otlp_endpoint");
-        for (number, (name, grpc, http)) in (1..).zip(&self.doors) {
-            text = text.replace(&format!("0.0.0.0:740{number}"), &grpc.to_string());
-            text = text.replace(&format!("0.0.0.0:741{number}"), &http.to_string());
-            text = text.replace(&format!("https://{name}:740{number}"), &format!("https://{grpc}"));
-        }
+        let (secrets, data) = (self.secrets(service), self.folder.path().join("data"));
+        let places = Places { secrets: &secrets, data: &data, nats: &self.nats_url(), doors: &self.doors };
+        let mut text = replace(&settings_at(&places)?, "replicas = 3", "replicas = 1")?;
         text.push_str(&receivers.settings(&authority));
         text.push_str(&roster());
-        std::fs::write(self.settings(service), text)?;
-        Ok(())
+        Ok(std::fs::write(self.settings(service), text)?)
     }
 
     fn settings(&self, service: &str) -> PathBuf {
@@ -116,7 +93,7 @@ impl House {
     }
 
     fn start_service(&mut self, service: &'static str) -> Outcome<()> {
-        let file = |end: &str| std::fs::File::create(self.folder.path().join(format!("{service}.{end}")));
+        let file = |end: &str| std::fs::File::create(self.logs().join(format!("{service}.{end}")));
         let mut command = command(&self.settings(service))?;
         command.args(["serve", service]).stdin(Stdio::null()).stdout(file("out")?).stderr(file("err")?);
         self.processes.push((service, command.spawn()?));
@@ -130,16 +107,19 @@ impl House {
             .map_err(|trouble| Trouble::new(format!("{}\n{}", trouble.text(), self.log(service).unwrap_or_default())))
     }
 
+    /// Where standard output and standard error of all services are kept.
+    fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
     /// What a service has logged.
     pub(super) fn log(&self, service: &str) -> Outcome<String> {
-        Ok(std::fs::read_to_string(self.folder.path().join(format!("{service}.err")))?)
+        Ok(std::fs::read_to_string(self.logs().join(format!("{service}.err")))?)
     }
 
     /// The key that triage printed at its first start.
     pub(super) async fn first_key(&self) -> Outcome<String> {
-        let path = self.folder.path().join("triage.out");
-        wait_until("triage prints the first key", START_LIMIT, async || Ok(key_in(&std::fs::read_to_string(&path)?)))
-            .await
+        first_key(&self.logs()).await
     }
 
     /// Where NATS is.
@@ -152,33 +132,19 @@ impl House {
         Ok(self.deployed().web()?.timeout(Duration::from_secs(30)).build()?)
     }
 
-    fn door(&self, service: &str) -> Outcome<(SocketAddr, SocketAddr)> {
-        let found = self.doors.iter().find(|(name, _, _)| *name == service);
-        found.map(|(_, grpc, http)| (*grpc, *http)).ok_or_else(|| Trouble::new(format!("{service} has no door")))
-    }
-
     /// The HTTPS door of a service.
     pub(super) fn web_address(&self, service: &str) -> Outcome<String> {
-        Ok(format!("https://{}", self.door(service)?.1))
-    }
-
-    fn channel(&self, service: &str) -> Outcome<Channel> {
-        let address = format!("https://{}", self.door(service)?.0);
-        Ok(Endpoint::from_shared(address)?.tls_config(self.deployed().tls()?)?.connect_lazy())
+        let found = self.doors.all().into_iter().find(|(name, _)| *name == service);
+        let (_, door) = found.ok_or_else(|| Trouble::new(format!("{service} has no door")))?;
+        Ok(format!("https://{}", door.http))
     }
 
     /// Clients with the certificate of people and programs.
     pub(super) fn clients(&self) -> Outcome<Clients> {
-        let (triage, dispatch) = (self.channel("triage")?, self.channel("dispatch")?);
-        let notification = self.channel("notification")?;
-        Ok(Clients {
-            intake: IntakeServiceClient::new(self.channel("intake")?),
-            cases: CaseServiceClient::new(triage.clone()),
-            keys: KeyServiceClient::new(triage),
-            organisations: OrganisationServiceClient::new(dispatch.clone()),
-            alerts: AlertServiceClient::new(dispatch),
-            contacts: ContactServiceClient::new(notification.clone()),
-            notices: NoticeServiceClient::new(notification),
+        let tls = self.deployed().tls()?;
+        Clients::over(&self.doors, |door| {
+            let endpoint = Endpoint::from_shared(format!("https://{}", door.grpc))?;
+            Ok(endpoint.tls_config(tls.clone())?.connect_lazy())
         })
     }
 
@@ -205,11 +171,12 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
+        let logs = self.logs();
         for (service, child) in &mut self.processes {
             let _ = child.kill();
             let _ = child.wait();
             // The test harness shows this only when the test fails.
-            let log = std::fs::read_to_string(self.folder.path().join(format!("{service}.err"))).unwrap_or_default();
+            let log = std::fs::read_to_string(logs.join(format!("{service}.err"))).unwrap_or_default();
             let lines: Vec<_> = log.lines().collect();
             let shown = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default();
             eprintln!("--- the end of {service}'s log\n{}", shown.join("\n"));

@@ -5,10 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tocsin_platform::testing::PostgresServer;
-use tocsin_tests::deployed::{Deployed, psql};
+use tocsin_tests::deployed::{Deployed, Node, psql};
 use tocsin_tests::ports::free_address;
 use tocsin_tests::process::wait_until;
-use tocsin_tests::program::root;
 use tocsin_tests::tools::{find, run};
 use tocsin_tests::trouble::ensure;
 use tocsin_tests::{Outcome, Trouble};
@@ -45,24 +44,15 @@ pub(super) struct Nats {
 }
 
 impl Nats {
-    /// `keys` is the folder with `keys.conf`. The single form; the cluster's is only looked over by the server.
-    pub(super) async fn start(folder: &Path, keys: &Path, certificates: &Path) -> Outcome<Self> {
-        std::fs::create_dir_all(folder)?;
-        for file in ["nats.conf", "accounts.conf", "cluster.conf"] {
-            std::fs::copy(root().join("deploy/nats").join(file), folder.join(file))?;
-        }
-        for file in ["keys.conf", "route.conf"] {
-            std::fs::copy(keys.join(file), folder.join(file))?;
-        }
-        let (address, monitor, log) = (free_address()?, free_address()?, folder.join("log"));
+    /// The single form; the cluster's is only looked over by the server.
+    pub(super) async fn start(folder: &Path, deployed: &Deployed) -> Outcome<Self> {
+        deployed.lay_out_nats(folder)?;
+        let node = Node { client: free_address()?, routes: free_address()?, monitor: free_address()? };
+        let (address, monitor, log) = (node.client, node.monitor, folder.join("log"));
+        let environment = deployed.nats_environment("nats-1", &node, &folder.join("store"));
         let command = |file: &str| {
             let mut command = Command::new(find("nats-server")?);
-            command.arg("--config").arg(folder.join(file));
-            command.env("NATS_NAME", "nats-1").env("NATS_STORE", folder.join("store"));
-            command.env("NATS_CLIENT", address.to_string()).env("NATS_MONITOR", monitor.to_string());
-            command.env("NATS_ROUTE", "127.0.0.1:6222").env("NATS_AUTHORITY", certificates.join("authority.pem"));
-            command.env("NATS_CERTIFICATE", certificates.join("nats.pem"));
-            command.env("NATS_KEY", certificates.join("nats.key"));
+            command.arg("--config").arg(folder.join(file)).envs(environment.iter().cloned());
             Ok::<_, Trouble>(command)
         };
         run(command("cluster.conf")?.arg("-t"))?;

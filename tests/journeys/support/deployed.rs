@@ -1,13 +1,14 @@
 //! An installation as `deploy/` makes it: secrets from `deploy/prepare`, each given to the service that needs it, the
-//! settings of `deploy/settings`, the rules and roles of `deploy/postgresql`.
+//! settings of `deploy/settings`, the rules and roles of `deploy/postgresql`, the nodes of `deploy/nats`.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
-use crate::installation::SERVICES;
+use crate::installation::{Doors, SERVICES};
 use crate::program::{binary, root};
 use crate::tools::{find_postgresql, run};
 use crate::trouble::ensure;
@@ -20,6 +21,30 @@ pub const SECRETS: &str = "/run/secrets";
 #[derive(Debug, Clone)]
 pub struct Deployed {
     folder: PathBuf,
+}
+
+/// Where the settings of one process point on this machine.
+#[derive(Debug)]
+pub struct Places<'a> {
+    /// What it finds instead of `/run/secrets`.
+    pub secrets: &'a Path,
+    /// Its data folder.
+    pub data: &'a Path,
+    /// The addresses of NATS, separated by commas.
+    pub nats: &'a str,
+    /// Where it and the services that it asks listen.
+    pub doors: &'a Doors,
+}
+
+/// Where one node of NATS listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    /// For clients.
+    pub client: SocketAddr,
+    /// For the other nodes.
+    pub routes: SocketAddr,
+    /// For whoever looks how it is.
+    pub monitor: SocketAddr,
 }
 
 impl Deployed {
@@ -67,6 +92,35 @@ impl Deployed {
         }
         let url = std::fs::read_to_string(self.folder.join("database-urls").join(service))?;
         Ok(std::fs::write(own.join("database-url"), url.replace(SECRETS, &own.display().to_string()))?)
+    }
+
+    /// Writes the configuration of `deploy/nats` into a folder, for one server and for a cluster, with the keys of this
+    /// installation.
+    pub fn lay_out_nats(&self, own: &Path) -> Outcome<()> {
+        std::fs::create_dir_all(own)?;
+        for file in ["nats.conf", "accounts.conf", "cluster.conf"] {
+            std::fs::write(own.join(file), text_of(&format!("nats/{file}"))?)?;
+        }
+        for file in ["keys.conf", "route.conf"] {
+            std::fs::copy(self.folder.join("nats").join(file), own.join(file))?;
+        }
+        Ok(())
+    }
+
+    /// What that configuration asks of the environment.
+    pub fn nats_environment(&self, name: &str, node: &Node, store: &Path) -> Vec<(String, String)> {
+        let path = |path: &Path| path.display().to_string();
+        let settings = [
+            ("NATS_NAME", name.to_owned()),
+            ("NATS_CLIENT", node.client.to_string()),
+            ("NATS_MONITOR", node.monitor.to_string()),
+            ("NATS_ROUTE", node.routes.to_string()),
+            ("NATS_STORE", path(store)),
+            ("NATS_CERTIFICATE", path(&self.certificate("nats.pem"))),
+            ("NATS_KEY", path(&self.certificate("nats.key"))),
+            ("NATS_AUTHORITY", path(&self.certificate("authority.pem"))),
+        ];
+        settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     /// What makes a client trust the services, with the certificate of people and programs.
@@ -134,6 +188,26 @@ pub fn psql(url: &str, file: &str, variables: &[String]) -> Outcome<()> {
 pub fn text_of(file: &str) -> Outcome<String> {
     let path = root().join("deploy").join(file);
     std::fs::read_to_string(&path).map_err(|error| Trouble::from(error).during(&path.display().to_string()))
+}
+
+/// The settings of `deploy/settings` with the places of this machine, where nobody collects traces.
+pub fn settings_at(places: &Places<'_>) -> Outcome<String> {
+    let doors = places.doors;
+    let mut text = replace(&text_of("settings/tocsin.toml")?, SECRETS, &places.secrets.display().to_string())?;
+    for (theirs, ours) in [
+        ("data_folder = \"/tmp\"", format!("data_folder = \"{}\"", places.data.display())),
+        ("https://localhost:7413", format!("https://{}", doors.dispatch.http)),
+        ("nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222", places.nats.to_owned()),
+        ("otlp_endpoint", "# otlp_endpoint".to_owned()),
+    ] {
+        text = replace(&text, theirs, &ours)?;
+    }
+    for (number, (name, door)) in (1..).zip(doors.all()) {
+        text = replace(&text, &format!("0.0.0.0:740{number}"), &door.grpc.to_string())?;
+        text = replace(&text, &format!("0.0.0.0:741{number}"), &door.http.to_string())?;
+        text = replace(&text, &format!("https://{name}:740{number}"), &format!("https://{}", door.grpc))?;
+    }
+    Ok(text)
 }
 
 /// Copies a file so that the owner of the folder, and nobody else, may read it.

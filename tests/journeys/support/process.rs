@@ -207,7 +207,7 @@ fn append(path: &Path) -> Outcome<File> {
 }
 
 /// The first key in what a process printed.
-pub fn key_in(text: &str) -> Option<String> {
+fn key_in(text: &str) -> Option<String> {
     let start = text.find("tcs_")?;
     let rest = text.get(start..)?;
     let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_').unwrap_or(rest.len());
