@@ -111,14 +111,19 @@ impl Cluster {
             let doors = self.plan.doors(usize::from(host != "1"));
             doors.all().into_iter().find(|(name, _)| *name == service).map(|(_, door)| door)
         });
-        found.ok_or_else(|| Trouble::new("there is no such process"))
+        found.ok_or_else(no_such_process)
+    }
+
+    /// A process of a service.
+    pub fn service(&mut self, index: usize) -> Outcome<&mut Process> {
+        self.services.get_mut(index).ok_or_else(no_such_process)
     }
 
     /// Waits until a process of a service says that it is ready; returns how long that took.
     pub async fn ready(&mut self, index: usize) -> Outcome<Duration> {
         let (started, door) = (Instant::now(), self.door(index)?);
         loop {
-            let process = self.services.get_mut(index).ok_or_else(|| Trouble::new("there is no such process"))?;
+            let process = self.services.get_mut(index).ok_or_else(no_such_process)?;
             if let Some(status) = process.ended()? {
                 let name = process.name();
                 return Err(Trouble::new(format!(
@@ -138,10 +143,14 @@ impl Cluster {
         }
     }
 
-    /// Starts a process of a service again after it ended, and waits until it is ready.
+    /// Starts a process of a service again after it ended.
+    pub fn launch_again(&mut self, index: usize) -> Outcome<()> {
+        self.services.get_mut(index).ok_or_else(no_such_process)?.start_again(&self.register)
+    }
+
+    /// Starts a process of a service again after it ended, and waits until it is ready; returns how long that took.
     pub async fn start_again(&mut self, index: usize) -> Outcome<Duration> {
-        let process = self.services.get_mut(index).ok_or_else(|| Trouble::new("there is no such process"))?;
-        process.start_again(&self.register)?;
+        self.launch_again(index)?;
         self.ready(index).await
     }
 
@@ -154,6 +163,10 @@ impl Cluster {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+fn no_such_process() -> Trouble {
+    Trouble::new("there is no such process")
 }
 
 /// Where standard output and standard error of all members are kept.

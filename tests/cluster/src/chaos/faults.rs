@@ -98,7 +98,7 @@ impl Trial {
     async fn kill(&mut self, processes: &[usize]) -> Outcome<Made> {
         let killed = Instant::now();
         for &process in processes {
-            self.process(process)?.kill()?;
+            self.cluster.service(process)?.kill()?;
             if service_of(process) == "notification" {
                 self.crashes.push(crash(killed, Instant::now()));
             }
@@ -106,9 +106,7 @@ impl Trial {
         let dead = self.random.random_range(0..DEAD_MS_MAX);
         tokio::time::sleep(Duration::from_millis(dead)).await;
         for &process in processes {
-            let register = &self.cluster.register;
-            let found = self.cluster.services.get_mut(process);
-            found.ok_or_else(|| Trouble::new("there is no such process"))?.start_again(register)?;
+            self.cluster.launch_again(process)?;
         }
         for &process in processes {
             self.cluster.ready(process).await?;
@@ -128,9 +126,9 @@ impl Trial {
     }
 
     async fn pause(&mut self, process: usize, seconds: u64) -> Outcome<Made> {
-        self.process(process)?.signal(Signal::STOP)?;
+        self.cluster.service(process)?.signal(Signal::STOP)?;
         tokio::time::sleep(Duration::from_secs(seconds)).await;
-        self.process(process)?.signal(Signal::CONT)?;
+        self.cluster.service(process)?.signal(Signal::CONT)?;
         Ok(Made { lifted: Instant::now(), killed: 0 })
     }
 
@@ -190,15 +188,11 @@ impl Trial {
     }
 
     fn step_clock(&mut self, process: usize, seconds: i64) -> Outcome<Made> {
-        let name = self.process(process)?.name().to_owned();
+        let name = self.cluster.service(process)?.name().to_owned();
         if let Some(clocks) = &self.clocks {
             clocks.set(&name, seconds)?;
         }
         Ok(Made { lifted: Instant::now(), killed: 0 })
-    }
-
-    fn process(&mut self, process: usize) -> Outcome<&mut crate::process::Process> {
-        self.cluster.services.get_mut(process).ok_or_else(|| Trouble::new("there is no such process"))
     }
 
     fn node(&mut self, node: usize) -> Outcome<&mut crate::process::Process> {
