@@ -182,6 +182,8 @@ impl Trial {
         };
         let rested = scene.rest(REST_LIMIT).await?;
         let evidence = scene.collect().await?;
+        let gave_up: Vec<_> = self.others.extract_if(.., |task| task.is_finished()).collect();
+        self.hear(gave_up).await;
         let contacts = self.network.contacts();
         let verdict = houses.ledger.with(|promises| judge(promises, &evidence, &contacts, &self.crashes));
         self.stop.now();
@@ -194,8 +196,13 @@ impl Trial {
     async fn stop_makers(&mut self) {
         self.stop.makers();
         let offices = self.others.drain(..OFFICES.0.min(self.others.len()));
-        let makers: Vec<_> = self.reporters.drain(..).chain(offices).collect();
-        for task in makers {
+        let makers = self.reporters.drain(..).chain(offices).collect();
+        self.hear(makers).await;
+    }
+
+    /// Waits for the end of each, and notes why somebody gave up.
+    async fn hear(&self, tasks: Vec<JoinHandle<Outcome<()>>>) {
+        for task in tasks {
             let ended = task.await.unwrap_or_else(|error| Err(error.into()));
             if let Err(trouble) = ended {
                 self.houses.ledger.surprise(trouble.text().to_owned());
