@@ -56,16 +56,20 @@ fn check(calls: &[Call], is_log: impl Fn(&str) -> bool) -> Outcome<()> {
     ensure_equal(accepted, REPORTS, "answers of 201 that the trace shows")
 }
 
+/// The check, which has eyes: without the syncs of that log it finds the first answer wanting.
+fn check_with_eyes(calls: Vec<Call>, is_log: impl Fn(&str) -> bool + Copy) -> Outcome<()> {
+    check(&calls, is_log)?;
+    let without: Vec<Call> =
+        calls.into_iter().filter(|call| !(call.is_finished_sync() && is_log(&call.text))).collect();
+    ensure(check(&without, is_log).is_err(), || "answers without a sync were not noticed".to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_syncs_its_log_before_each_answer() -> Outcome<()> {
     let stage = Stage::raise(open(1, 1), "").await?;
     let Some(calls) = watched(&[stage.process.pid()], &stage.installation).await? else { return Ok(()) };
     let is_log = |text: &str| text.contains("intake.sqlite-wal");
-    check(&calls, is_log)?;
-    // The check has eyes: without the syncs of that log it finds the first answer wanting.
-    let without: Vec<Call> =
-        calls.into_iter().filter(|call| !(call.is_finished_sync() && is_log(&call.text))).collect();
-    ensure(check(&without, is_log).is_err(), || "answers without a sync were not noticed".to_owned())
+    check_with_eyes(calls, is_log)
 }
 
 /// The server and the processes that it has started; what it starts later, strace follows.
@@ -100,8 +104,5 @@ async fn postgresql_syncs_its_log_before_each_answer() -> Outcome<()> {
     let watched_pids = [vec![intake.pid()], processes_of(&server)?].concat();
     let Some(calls) = watched(&watched_pids, &installation).await? else { return Ok(()) };
     let is_log = |text: &str| text.contains("/pg_wal/");
-    check(&calls, is_log)?;
-    let without: Vec<Call> =
-        calls.into_iter().filter(|call| !(call.is_finished_sync() && is_log(&call.text))).collect();
-    ensure(check(&without, is_log).is_err(), || "answers without a sync were not noticed".to_owned())
+    check_with_eyes(calls, is_log)
 }
