@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement};
+use sea_orm::DatabaseTransaction;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tocsin_domain::id::EventId;
 use tocsin_platform::bus::Bus;
@@ -162,17 +162,11 @@ impl Road {
             taken.context("events were not taken in time")?.context("the consumer has ended")?;
         }
         let started = Instant::now();
-        while self.owed().await? > 0 {
+        while self.outbox.lag().await?.owed > 0 {
             anyhow::ensure!(started.elapsed() < LIMIT, "events were not settled in time");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         Ok(())
-    }
-
-    async fn owed(&self) -> Result<i64> {
-        let sql = "SELECT COUNT(*) FROM outbox_owed";
-        let row = self.intake.reader().query_one_raw(Statement::from_string(self.intake.backend(), sql)).await?;
-        Ok(row.context("a count has a row")?.try_get_by_index(0)?)
     }
 
     /// One event through an idle road: the time from the end of the commit to the end of the consumer's.
