@@ -1,7 +1,7 @@
 //! No text of a case stands anywhere but sealed: canaries are planted in every field that somebody types, one case walks
 //! to its release at AMBER and one at GREEN, and then everything that the run wrote is searched.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tocsin_proto::common::v1::{Addressee, AlertText};
 use tocsin_proto::intake::v1::{AddMessageRequest, GetReportRequest};
 use tocsin_proto::triage::v1::{
@@ -50,9 +50,7 @@ impl Planter {
 
     /// A scenario whose texts are all canaries.
     pub(crate) fn scenario(&mut self, tlp: &str) -> Outcome<Scenario> {
-        let mut scenario = fixture_json("scenarios/workshop-detention.json")?;
-        // The journey runs on today's clock, on which the fixture's date has passed.
-        scenario["report"]["adversary_date"] = Value::Null;
+        let Scenario(mut scenario) = Scenario::for_today()?;
         scenario["report"]["place_type"] = json!(self.plant("place type"));
         scenario["report"]["reporter"]["organisation_id"] = json!(self.plant("reporter organisation"));
         scenario["report"]["narrative"] =
@@ -303,8 +301,7 @@ fn network() -> Network {
 #[tokio::test]
 async fn notices_of_the_fixture_carry_nothing_of_the_case() -> Outcome<()> {
     let stage = Stage::raise(network(), "").await?;
-    let mut scenario = Scenario(fixture_json("scenarios/workshop-detention.json")?);
-    scenario.0["report"]["adversary_date"] = Value::Null;
+    let scenario = Scenario::for_today()?;
     let released = stage.release(&scenario).await?;
     let coordinator = &stage.cast.coordinator;
     coverage_when(&stage.clients, coordinator, &released.alert_id, "the fan-out settles", STEP_LIMIT, is_settled)

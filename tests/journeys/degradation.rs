@@ -14,7 +14,7 @@ use tocsin_proto::notification::v1::ListNoticesRequest;
 use tocsin_proto::triage::v1::ListCasesRequest;
 use tocsin_tests::cast::Cast;
 use tocsin_tests::clients::{Clients, bearing};
-use tocsin_tests::installation::{Installation, SERVICES};
+use tocsin_tests::installation::Installation;
 use tocsin_tests::network::open;
 use tocsin_tests::process::{Running, bootstrap_key, http, wait_until};
 use tocsin_tests::receivers::Receivers;
@@ -189,13 +189,7 @@ async fn dependencies_come_and_go_in_any_order() -> Outcome<()> {
     let network = open(3, 2);
     let receivers = Receivers::start(network.webhook_hosts()).await?;
     let installation = Installation::distributed(&receivers, &database, &dependencies.nats.url(), &roster())?;
-    let mut processes = Vec::new();
-    for service in SERVICES {
-        processes.push((service, Running::serve(&installation, service)?));
-    }
-    for (_, process) in &mut processes {
-        process.ready().await?;
-    }
+    let mut processes = Running::all(&installation).await?;
     let clients = Clients::of(&installation.doors)?;
     let cast = people(&clients, &bootstrap_key(&installation).await?, &network).await?;
     let mut planter = Planter::new("away");

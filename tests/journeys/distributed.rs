@@ -9,7 +9,7 @@ use serde_json::json;
 use tocsin_platform::testing::{NatsServer, PostgresServer};
 use tocsin_tests::canary::Remains;
 use tocsin_tests::clients::Clients;
-use tocsin_tests::installation::{Installation, SERVICES};
+use tocsin_tests::installation::Installation;
 use tocsin_tests::network::open;
 use tocsin_tests::process::{Running, bootstrap_key, http, wait_until};
 use tocsin_tests::receivers::Receivers;
@@ -31,14 +31,7 @@ struct House {
 
 impl House {
     async fn start(installation: Installation) -> Outcome<Self> {
-        let mut running = Vec::new();
-        for service in SERVICES {
-            running.push((service, Running::serve(&installation, service)?));
-        }
-        for (_, process) in &mut running {
-            process.ready().await?;
-        }
-        Ok(Self { running, installation })
+        Ok(Self { running: Running::all(&installation).await?, installation })
     }
 
     fn process(&mut self, service: &str) -> Outcome<&mut Running> {

@@ -44,13 +44,7 @@ async fn independent_clients_understand_what_we_say() -> Outcome<()> {
     let network = open(1, 1);
     let receivers = Receivers::start(network.webhook_hosts()).await?;
     let installation = Installation::distributed(&receivers, &database, &nats.url(), &roster())?;
-    let mut processes = Vec::new();
-    for service in SERVICES {
-        processes.push(Running::serve(&installation, service)?);
-    }
-    for process in &mut processes {
-        process.ready().await?;
-    }
+    let _processes = Running::all(&installation).await?;
     let clients = Clients::of(&installation.doors)?;
     let administrator = bootstrap_key(&installation).await?;
     people(&clients, &administrator, &network).await?;

@@ -10,17 +10,14 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use tocsin_proto::triage::v1::{ListCasesRequest, ListCasesResponse};
 use tocsin_tests::answers::{Answers, report_once};
 use tocsin_tests::arrivals::{arrivals, recipient};
-use tocsin_tests::clients::bearing;
 use tocsin_tests::network::open;
 use tocsin_tests::process::wait_until;
-use tocsin_tests::program::fixture_json;
 use tocsin_tests::scenario::Scenario;
 use tocsin_tests::stage::Stage;
 use tocsin_tests::trouble::{ensure, ensure_equal};
-use tocsin_tests::walk::{Office, coverage_when, is_settled};
+use tocsin_tests::walk::{Office, all_cases, coverage_when, is_settled};
 use tocsin_tests::{Outcome, Trouble};
 
 const ROUNDS: usize = 50;
@@ -143,7 +140,7 @@ impl Trial {
         };
         let mut missing = 0;
         let waited = wait_until("every accepted report becomes a case", SETTLE_LIMIT, async || {
-            let cases = self.cases().await?;
+            let cases = all_cases(&self.stage.clients, &self.stage.cast.coordinator).await?;
             let found: BTreeSet<_> = cases.iter().map(|case| case.report_id.clone()).collect();
             ensure_equal(found.len(), cases.len(), "cases of different reports")?;
             missing = expected.difference(&found).count();
@@ -153,22 +150,6 @@ impl Trial {
             trouble.during(&format!("{missing} of {} accepted reports are missing", expected.len()))
         })?;
         Ok(expected.len())
-    }
-
-    async fn cases(&self) -> Outcome<Vec<tocsin_proto::triage::v1::CaseSummary>> {
-        let mut cases = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = ListCasesRequest { page_size: 200, page_token, state: String::new() };
-            let request = bearing(&self.stage.cast.coordinator, request)?;
-            let ListCasesResponse { cases: page, next_page_token } =
-                self.stage.clients.cases.clone().list_cases(request).await?.into_inner();
-            cases.extend(page);
-            if next_page_token.is_empty() {
-                return Ok(cases);
-            }
-            page_token = next_page_token;
-        }
     }
 
     /// In which life of the process something arrived.
@@ -182,13 +163,11 @@ async fn nothing_accepted_is_lost_by_kill_9() -> Outcome<()> {
     let rounds = from_environment("TOCSIN_KILL_ROUNDS").unwrap_or(ROUNDS as u64);
     let seed = from_environment("TOCSIN_KILL_SEED").unwrap_or_else(rand::random);
     println!("kill -9: {rounds} rounds, seed {seed} (TOCSIN_KILL_SEED={seed} repeats the moments)");
-    let mut scenario = fixture_json("scenarios/workshop-detention.json")?;
-    scenario["report"]["country"] = json!("XB");
-    // The journey runs on today's clock, on which the fixture's date has passed.
-    scenario["report"]["adversary_date"] = Value::Null;
+    let mut scenario = Scenario::for_today()?;
+    scenario.0["report"]["country"] = json!("XB");
     let mut trial = Trial {
         stage: Stage::raise(open(14, 3), "\n[telemetry]\nlevel = \"warn\"\n").await?,
-        scenario: Scenario(scenario),
+        scenario,
         random: StdRng::seed_from_u64(seed),
         answers: Arc::default(),
         lives: Vec::new(),

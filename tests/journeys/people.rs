@@ -15,8 +15,8 @@ use serde_json::Value;
 use tocsin_tests::installation::Installation;
 use tocsin_tests::network::{Network, text};
 use tocsin_tests::process::{Running, bootstrap_key, command, wait_until};
-use tocsin_tests::program::fixture_json;
 use tocsin_tests::receivers::Receivers;
+use tocsin_tests::scenario::Scenario;
 use tocsin_tests::stage::roster;
 use tocsin_tests::trouble::ensure;
 use tocsin_tests::walk::STEP_LIMIT;
@@ -215,11 +215,9 @@ fn staff_file() -> String {
     Value::from(["staff-duty-1", "staff-duty-2", "staff-coordinator"].map(contact).to_vec()).to_string()
 }
 
-/// The fixture of a members' alert, without its date: these journeys run on today's clock.
+/// The members' alert as a text, from which these journeys write files.
 fn members_scenario() -> Outcome<Value> {
-    let mut scenario = fixture_json("scenarios/workshop-detention.json")?;
-    scenario["report"]["adversary_date"] = Value::Null;
-    Ok(scenario)
+    Ok(Scenario::for_today()?.0)
 }
 
 /// Whether every contact is planned and no notice is under way.

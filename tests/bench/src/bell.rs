@@ -7,10 +7,9 @@ use tocsin_platform::testing::{NatsServer, PostgresServer};
 use tocsin_tests::Outcome;
 use tocsin_tests::cast::Cast;
 use tocsin_tests::clients::Clients;
-use tocsin_tests::installation::{Installation, SERVICES};
+use tocsin_tests::installation::Installation;
 use tocsin_tests::network::Network;
 use tocsin_tests::process::{Running, bootstrap_key, http};
-use tocsin_tests::program::fixture_json;
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::scenario::Scenario;
 use tocsin_tests::walk::{Office, submit};
@@ -51,8 +50,9 @@ impl Bell {
     async fn together(network: Network, further: &str) -> Outcome<Self> {
         let receivers = Receivers::start(network.webhook_hosts()).await?;
         let installation = Installation::embedded(&receivers, &format!("{QUIET}{further}"))?;
-        let processes = vec![Running::up(&installation)?];
-        Box::pin(Self::ready(network, receivers, installation, processes, None)).await
+        let mut process = Running::up(&installation)?;
+        process.ready().await?;
+        Box::pin(Self::ready(network, receivers, installation, vec![process], None)).await
     }
 
     async fn apart(network: Network) -> Outcome<Self> {
@@ -60,8 +60,7 @@ impl Bell {
         let receivers = Receivers::start(network.webhook_hosts()).await?;
         let address = database.create_database().await;
         let installation = Installation::distributed(&receivers, &address, &broker.url(), QUIET)?;
-        let processes =
-            SERVICES.iter().map(|service| Running::serve(&installation, service)).collect::<Outcome<_>>()?;
+        let processes = Running::all(&installation).await?.into_iter().map(|(_, process)| process).collect();
         Box::pin(Self::ready(network, receivers, installation, processes, Some((broker, database)))).await
     }
 
@@ -69,17 +68,14 @@ impl Bell {
         network: Network,
         receivers: Receivers,
         installation: Installation,
-        mut processes: Vec<Running>,
+        processes: Vec<Running>,
         servers: Option<(NatsServer, PostgresServer)>,
     ) -> Outcome<Self> {
-        for process in &mut processes {
-            process.ready().await?;
-        }
         let clients = Clients::of(&installation.doors)?;
         let administrator = bootstrap_key(&installation).await?;
         network.import(&clients, &administrator, &[]).await?;
         let cast = Cast::assemble(&clients, &administrator).await?;
-        let scenario = Scenario(bench_scenario(fixture_json("scenarios/workshop-detention.json")?));
+        let scenario = Scenario::for_today()?;
         let http = http()?;
         Ok(Self { installation, receivers, clients, cast, scenario, http, processes, _servers: servers })
     }
@@ -114,12 +110,6 @@ impl Approved<'_> {
         anyhow::ensure!(answer.released, "the gate refused: {:?}", answer.refusals);
         Ok(())
     }
-}
-
-/// The fixture without its dates, which lie in the past of a real clock.
-fn bench_scenario(mut scenario: Value) -> Value {
-    scenario["report"]["adversary_date"] = Value::Null;
-    scenario
 }
 
 /// A network of signatory members with one contact each that has only this channel.

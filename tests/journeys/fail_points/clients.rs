@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tocsin_tests::answers::{Answered, report_once};
 use tocsin_tests::cast::Cast;
 use tocsin_tests::clients::{Clients, bearing};
 use tocsin_tests::installation::Installation;
 use tocsin_tests::process::http;
-use tocsin_tests::program::fixture_json;
 use tocsin_tests::scenario::Scenario;
 use tocsin_tests::trouble::ensure;
 use tocsin_tests::walk::Accepted;
@@ -50,11 +49,10 @@ pub(super) enum Answer<T> {
 
 /// The scenario of all walks: on today's clock, with texts that notification may hold.
 pub(super) fn scenario() -> Outcome<Scenario> {
-    let mut scenario = fixture_json("scenarios/workshop-detention.json")?;
-    scenario["report"]["country"] = json!("XB");
-    scenario["report"]["adversary_date"] = Value::Null;
-    scenario["alert"]["tlp"] = json!("GREEN");
-    Ok(Scenario(scenario))
+    let mut scenario = Scenario::for_today()?;
+    scenario.0["report"]["country"] = json!("XB");
+    scenario.0["alert"]["tlp"] = json!("GREEN");
+    Ok(scenario)
 }
 
 impl<'a> People<'a> {

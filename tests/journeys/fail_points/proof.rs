@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use tocsin_proto::dispatch::v1::{GetCoverageRequest, WatchAlertsRequest};
 use tocsin_proto::intake::v1::GetReportRequest;
-use tocsin_proto::triage::v1::ListCasesRequest;
 use tocsin_tests::arrivals::{arrivals, recipient};
 use tocsin_tests::installation::SERVICES;
 use tocsin_tests::network::Network;
 use tocsin_tests::process::wait_until;
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::trouble::{ensure, ensure_equal};
+use tocsin_tests::walk::pages_of_cases;
 use tocsin_tests::{Outcome, Trouble};
 
 use super::clients::{People, ask_again};
@@ -26,18 +26,12 @@ const REST_LIMIT: Duration = Duration::from_mins(1);
 impl People<'_> {
     /// Case ids with the report of each, in order.
     pub(super) async fn cases(&self) -> Outcome<Vec<(String, String)>> {
-        let (mut cases, mut page_token) = (Vec::new(), String::new());
-        loop {
-            let request = ListCasesRequest { page_size: 200, page_token, state: String::new() };
-            let call = async |request| self.clients.cases.clone().list_cases(request).await;
-            let page = ask_again("listing cases", &self.cast.coordinator, request, call).await?;
-            cases.extend(page.cases.into_iter().map(|case| (case.case_id, case.report_id)));
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                cases.sort();
-                return Ok(cases);
-            }
-        }
+        let call = async |request| self.clients.cases.clone().list_cases(request).await;
+        let ask = async |request| ask_again("listing cases", &self.cast.coordinator, request, call).await;
+        let cases = pages_of_cases(ask).await?;
+        let mut cases: Vec<_> = cases.into_iter().map(|case| (case.case_id, case.report_id)).collect();
+        cases.sort();
+        Ok(cases)
     }
 
     /// Every accepted report is a case, once, and no report that nobody made is one.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::installation::Installation;
+use crate::installation::{Installation, SERVICES};
 use crate::program::binary;
 use crate::{Outcome, Trouble};
 
@@ -56,6 +56,18 @@ impl Running {
             .map(|(_, door)| door.http)
             .collect();
         Self::start(installation, service, &["serve", service], ready)
+    }
+
+    /// Starts `tocsin serve` for each service at once and waits until all are ready.
+    pub async fn all(installation: &Installation) -> Outcome<Vec<(&'static str, Self)>> {
+        let mut running = Vec::new();
+        for service in SERVICES {
+            running.push((service, Self::serve(installation, service)?));
+        }
+        for (_, process) in &mut running {
+            process.ready().await?;
+        }
+        Ok(running)
     }
 
     fn start(installation: &Installation, name: &str, arguments: &[&str], ready: Vec<SocketAddr>) -> Outcome<Self> {

@@ -5,13 +5,22 @@ use serde_json::Value;
 use tocsin_proto::common::v1::{Addressee, AlertText};
 use tocsin_proto::triage::v1::{ConsentLimits, ConsentRecord, Draft, Factors, Source};
 
+use crate::Outcome;
 use crate::network::{list, text, texts};
+use crate::program::fixture_json;
 
 /// A scenario file.
 #[derive(Debug, Clone)]
 pub struct Scenario(pub Value);
 
 impl Scenario {
+    /// The members' alert of the fixtures without its date, which has passed on today's clock.
+    pub fn for_today() -> Outcome<Self> {
+        let mut scenario = fixture_json("scenarios/workshop-detention.json")?;
+        scenario["report"]["adversary_date"] = Value::Null;
+        Ok(Self(scenario))
+    }
+
     /// The body of `POST /v1/reports`.
     pub fn report(&self) -> &Value {
         &self.0["report"]

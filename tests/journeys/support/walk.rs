@@ -8,8 +8,8 @@ use serde_json::Value;
 use tocsin_proto::dispatch::v1::{GetCoverageRequest, GetCoverageResponse};
 use tocsin_proto::triage::v1::{
     AcknowledgeCaseRequest, ApproveAlertRequest, AssessCaseRequest, AssessCaseResponse, CaseSummary, Draft,
-    DraftAlertRequest, GetCaseRequest, GetCaseResponse, RecordConsentRequest, RecordSourceRequest, ReleaseAlertRequest,
-    ReleaseAlertResponse, SubmitForApprovalRequest,
+    DraftAlertRequest, GetCaseRequest, GetCaseResponse, ListCasesRequest, ListCasesResponse, RecordConsentRequest,
+    RecordSourceRequest, ReleaseAlertRequest, ReleaseAlertResponse, SubmitForApprovalRequest,
 };
 use tonic::Code;
 
@@ -138,6 +138,27 @@ pub async fn case_of(clients: &Clients, secret: &str, report_id: &str) -> Outcom
         }
     })
     .await
+}
+
+/// All pages of the cases that triage lists.
+pub async fn all_cases(clients: &Clients, secret: &str) -> Outcome<Vec<CaseSummary>> {
+    pages_of_cases(async |request| Ok(clients.cases.clone().list_cases(bearing(secret, request)?).await?.into_inner()))
+        .await
+}
+
+/// The same by somebody who asks in a way of his own.
+pub async fn pages_of_cases(
+    mut ask: impl AsyncFnMut(ListCasesRequest) -> Outcome<ListCasesResponse>,
+) -> Outcome<Vec<CaseSummary>> {
+    let (mut cases, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let page = ask(ListCasesRequest { page_size: 200, page_token, state: String::new() }).await?;
+        cases.extend(page.cases);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(cases);
+        }
+    }
 }
 
 /// Waits until an alert's coverage satisfies `enough`, and returns it.

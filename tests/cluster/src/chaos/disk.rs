@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tocsin_proto::triage::v1::ListCasesRequest;
 use tocsin_tests::answers::{Answered, Answers, report_once};
 use tocsin_tests::cast::Cast;
-use tocsin_tests::clients::{Clients, bearing};
+use tocsin_tests::clients::Clients;
 use tocsin_tests::installation::Installation;
 use tocsin_tests::process::{first_key, http, wait_until};
 use tocsin_tests::program::binary;
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::stage::roster;
 use tocsin_tests::trouble::{ensure, ensure_equal};
+use tocsin_tests::walk::all_cases;
 use tocsin_tests::{Outcome, Trouble};
 
 use crate::cluster::logs;
@@ -167,18 +167,8 @@ impl Embedded {
         let cast = Cast::assemble(&clients, &first_key(&self.installation.logs()).await?).await?;
         let promised: BTreeSet<_> = self.answers.accepted.values().map(|accepted| accepted.report_id.clone()).collect();
         wait_until("every report taken on the small disk is a case", LIMIT, async || {
-            let (mut cases, mut page_token) = (Vec::new(), String::new());
-            loop {
-                let request = ListCasesRequest { page_size: 200, page_token, state: String::new() };
-                let request = bearing(&cast.coordinator, request)?;
-                let page = clients.cases.clone().list_cases(request).await?.into_inner();
-                cases.extend(page.cases.into_iter().map(|case| case.report_id));
-                if page.next_page_token.is_empty() {
-                    break;
-                }
-                page_token = page.next_page_token;
-            }
-            let found: BTreeSet<_> = cases.iter().cloned().collect();
+            let cases = all_cases(&clients, &cast.coordinator).await?;
+            let found: BTreeSet<_> = cases.iter().map(|case| case.report_id.clone()).collect();
             ensure_equal(found.len(), cases.len(), "cases of different reports")?;
             Ok(promised.is_subset(&found).then_some(()))
         })

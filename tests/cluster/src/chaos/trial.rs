@@ -12,7 +12,6 @@ use tocsin_tests::Outcome;
 use tocsin_tests::cast::{Cast, delegate};
 use tocsin_tests::installation::SERVICES;
 use tocsin_tests::network::{Network, open};
-use tocsin_tests::program::fixture_json;
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::scenario::Scenario;
 use tokio::task::JoinHandle;
@@ -134,11 +133,9 @@ impl Trial {
     }
 
     async fn set_to_work(&mut self) -> Outcome<()> {
-        let mut scenario = fixture_json("scenarios/workshop-detention.json")?;
-        scenario["report"]["country"] = json!("XB");
-        // The trial runs on today's clock, on which the fixture's date has passed.
-        scenario["report"]["adversary_date"] = Value::Null;
-        let scenario = Arc::new(Scenario(scenario));
+        let mut scenario = Scenario::for_today()?;
+        scenario.0["report"]["country"] = json!("XB");
+        let scenario = Arc::new(scenario);
         self.report = scenario.report().clone();
         for number in 0..REPORTERS.0 {
             let started = reporters::start(number, &self.houses, self.report.clone(), REPORTERS.1, self.stop.clone());
