@@ -102,6 +102,29 @@ fn start_error(error: VaultError) -> StartError {
     match error {
         VaultError::Open(error) => error.into(),
         VaultError::Database(error) => error.into(),
+        VaultError::MasterKey(error) => error.into(),
         other => StartError::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tocsin_platform::seal::SealError;
+    use tocsin_platform::testing::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_starts_it_is_told_what_is_wrong_with_the_key_file() {
+        let (database, folder) = (TestDatabase::sqlite(), tempfile::tempdir().unwrap());
+        let file = folder.path().join(MASTER_KEY_FILE);
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        let error = Vault::open(database.settings(), folder.path()).await.map(drop).map_err(start_error).unwrap_err();
+        assert!(matches!(&error, StartError::Seal(SealError::MasterKeyOpen { .. })), "{error}");
+        assert!(error.to_string().contains(&file.display().to_string()), "{error}");
     }
 }

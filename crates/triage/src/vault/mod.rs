@@ -34,6 +34,9 @@ pub(crate) enum VaultError {
     /// The key store could not be opened.
     #[error("the key store could not be opened")]
     Open(#[from] DatabaseError),
+    /// The master key's file cannot be used; the error says what to do.
+    #[error(transparent)]
+    MasterKey(SealError),
     /// A key does not unwrap: the master key's file is not the one it was wrapped under, or a row was changed.
     #[error("a key does not unwrap: check that {MASTER_KEY_FILE} is the file that belongs to this key store")]
     Seal(#[from] SealError),
@@ -63,7 +66,9 @@ impl Vault {
         let path = folder.join(MASTER_KEY_FILE);
         let master = tokio::task::spawn_blocking(move || MasterKey::load_or_create(&path))
             .await
-            .map_err(|_| SealError::Random)??;
+            .map_err(|_| SealError::Random)
+            .flatten()
+            .map_err(VaultError::MasterKey)?;
         let lookup = own_key(&database, &master, LOOKUP_KEY_NAME).await?;
         Ok(Self { database, master: Arc::new(master), lookup })
     }
