@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prost::Message;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -33,14 +34,15 @@ const UNTOUCHED_AFTER_START_MS: i64 = 10 * 60_000;
 
 /// Pages for every clock that is due and unanswered. Returns after how long the next one is due.
 pub(crate) async fn escalate(desk: &Desk) -> Result<Option<Duration>, TriageError> {
-    watch_oldest_unanswered(desk).await?;
+    let now = agreed_now(desk.database.reader(), &desk.clock).await?;
+    let now_ms = to_ms(now);
+    watch_oldest_unanswered(desk, now_ms).await?;
     let open = escalations::open_first(desk.database.reader(), CLOCKS_MAX).await?;
-    let now_ms = to_ms(agreed_now(desk.database.reader(), &desk.clock).await?);
     let full = open.len() >= usize::try_from(CLOCKS_MAX).unwrap_or(usize::MAX);
     let (due, later): (Vec<_>, Vec<_>) = open.into_iter().partition(|clock| clock.due_at_ms <= now_ms);
     let mut failed = None;
     for clock in &due {
-        if let Err(error) = page_for(desk, clock).await {
+        if let Err(error) = page_for(desk, clock, now).await {
             // The other cases must not wait for this one.
             tracing::error!(case_id = %clock.case_id, reason = %error, "a page is due and could not be asked for");
             failed = Some(error);
@@ -56,8 +58,7 @@ pub(crate) async fn escalate(desk: &Desk) -> Result<Option<Duration>, TriageErro
     Ok(next.map(|wait| Duration::from_millis(u64::try_from(wait).unwrap_or(0))))
 }
 
-async fn page_for(desk: &Desk, clock: &escalation::Model) -> Result<(), TriageError> {
-    let now = desk.clock.now();
+async fn page_for(desk: &Desk, clock: &escalation::Model, now: DateTime<Utc>) -> Result<(), TriageError> {
     let transaction = desk.database.begin().await?;
     let case = file::Entity::find_by_id(clock.case_id).lock_exclusive().one(&transaction).await?;
     let Some(case) = case else { return Ok(()) };
@@ -84,7 +85,7 @@ async fn page_for(desk: &Desk, clock: &escalation::Model) -> Result<(), TriageEr
 }
 
 /// When the alarm of a clock rang: its due time less the minutes of its level.
-fn rang_at(desk: &Desk, priority: Priority, clock: &escalation::Model) -> chrono::DateTime<chrono::Utc> {
+fn rang_at(desk: &Desk, priority: Priority, clock: &escalation::Model) -> DateTime<Utc> {
     let minutes = &desk.config.clocks.of(priority).escalate_minutes;
     let place = usize::try_from(clock.level.saturating_sub(1)).unwrap_or(0);
     let waited_ms = minutes.get(place).map_or(0, |minutes| i64::from(*minutes) * 60_000);
@@ -92,7 +93,7 @@ fn rang_at(desk: &Desk, priority: Priority, clock: &escalation::Model) -> chrono
 }
 
 /// The age of the oldest P1 case that nobody has acknowledged, for the operator's alarm.
-async fn watch_oldest_unanswered(desk: &Desk) -> Result<(), TriageError> {
+async fn watch_oldest_unanswered(desk: &Desk, now_ms: i64) -> Result<(), TriageError> {
     let oldest: Option<i64> = file::Entity::find()
         .select_only()
         .column(file::Column::ReceivedAtMs)
@@ -102,7 +103,7 @@ async fn watch_oldest_unanswered(desk: &Desk) -> Result<(), TriageError> {
         .into_tuple()
         .one(desk.database.reader())
         .await?;
-    let age_ms = oldest.map_or(0, |received| Ord::max(desk.clock.now_ms().saturating_sub(received), 0));
+    let age_ms = oldest.map_or(0, |received| Ord::max(now_ms.saturating_sub(received), 0));
     metrics().oldest_unacknowledged_p1_seconds.set(age_ms / 1_000);
     Ok(())
 }

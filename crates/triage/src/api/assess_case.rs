@@ -8,6 +8,7 @@ use tocsin_domain::role::Action;
 use tocsin_domain::score::{FactorOutOfRange, Score, score};
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::credentials::Principal;
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::triage::v1 as wire;
@@ -29,9 +30,10 @@ pub(super) async fn assess_case(
     let request = request.into_inner();
     let name = decode::case_name(&request.case)?;
     let assessing = decode::assessment::assessing(&request)?;
-    let now = desk.clock.now();
 
     let transaction = desk.database.begin().await?;
+    // The clocks of a new alarm are read by every process.
+    let now = agreed_now(&transaction, &desk.clock).await?;
     let mut case = cases::lock(&transaction, &desk.vault, name).await?;
     let report = case.domain_report(&transaction).await?;
     let score = score(&assessing.factors, &report.kinds, &assessing.overrides, &desk.config.weights)

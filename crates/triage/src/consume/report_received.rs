@@ -9,6 +9,7 @@ use tocsin_domain::language::Language;
 use tocsin_domain::priority::{Priority, provisional};
 use tocsin_domain::report::Report;
 use tocsin_platform::clock::to_ms;
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::fail_points::reach;
 use tocsin_platform::seal::{self, DataKey, Encrypted, PublicSealingKey, Sealed};
 use tocsin_proto::convert::{from_timestamp, report_from_wire};
@@ -35,7 +36,8 @@ pub(super) async fn consume(
     if cases::of_report(transaction, report_id.as_uuid()).await?.is_some() {
         return Ok(());
     }
-    let now = desk.clock.now();
+    // The clocks that start now are read by every process.
+    let now = agreed_now(transaction, &desk.clock).await?;
     let received_at = from_timestamp(event.received_at.as_ref()).ok_or(TriageError::Foreign("a moment in an event"))?;
     let sealed: Sealed = event.content.ok_or(TriageError::Foreign("a report without content"))?.into();
     let receipt_key = event.receipt_key.ok_or(TriageError::Foreign("a report without a receipt key"))?;

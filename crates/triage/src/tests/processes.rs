@@ -96,6 +96,26 @@ async fn a_process_with_a_wrong_clock_makes_no_key_and_pages_nobody_early() {
 }
 
 #[tokio::test]
+async fn a_process_with_a_wrong_clock_starts_the_clocks_of_a_case_rightly() {
+    for wrong in [TimeDelta::hours(2), TimeDelta::hours(-2)] {
+        let house = on_postgres().await;
+        let right = house.clock.on_another_machine();
+        house.clock.step(wrong);
+        let (case, _) = house.submit(&Scenario::workshop().report()).await;
+        house.hears::<event::PageRequested>(&PAGE_REQUESTED, 1).await;
+        let due_at = house.get(&case).await.summary.unwrap().escalates_at.unwrap().seconds;
+        let minutes = (due_at - right.now().timestamp()).div_euclid(60);
+        assert!((13..=15).contains(&minutes), "wrong by {wrong}: {minutes}");
+        house.clock.advance(TimeDelta::minutes(16));
+        let pages = house.hears::<event::PageRequested>(&PAGE_REQUESTED, 2).await;
+        assert_eq!(pages.iter().map(|page| page.level).collect::<Vec<_>>(), [0, 1]);
+        let answer_due_at = pages[1].answer_due_at.unwrap().seconds - super::house::morning().timestamp();
+        assert!((29 * 60..=31 * 60).contains(&answer_due_at), "wrong by {wrong}: {answer_due_at}");
+        house.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_day_makes_one_new_pair_for_both() {
     let house = on_postgres().await;
     let other = Another::start(&house, house.clock.on_another_machine()).await;
