@@ -55,7 +55,8 @@ pub(super) async fn run(client: &Client, command: BusCommand) -> Result<(), Fail
     }
 }
 
-/// What each service that was asked has answered, and the first failure among them.
+/// What each service that was asked has answered, and the first failure among them. That a service does not know what is
+/// asked for comes last: while another one failed nobody can say that it is nowhere.
 struct Answers<M> {
     answers: Vec<(Service, M)>,
     failed: Option<Failed>,
@@ -69,10 +70,24 @@ impl<M: Message> Answers<M> {
         for service in services {
             match verb(service).await {
                 Ok(answer) => all.answers.push((service, answer)),
-                Err(failed) => all.failed = all.failed.or(Some(failed)),
+                Err(failed) => all.fail(failed),
             }
         }
         all
+    }
+
+    fn fail(&mut self, failed: Failed) {
+        if self.failed.as_ref().is_none_or(|first| first.exit == Exit::NotFound && failed.exit != Exit::NotFound) {
+            self.failed = Some(failed);
+        }
+    }
+
+    /// What one service has answered is found, whoever else does not know it.
+    fn found(mut self) -> Self {
+        if !self.answers.is_empty() {
+            self.failed = self.failed.filter(|failed| failed.exit != Exit::NotFound);
+        }
+        self
     }
 
     /// Prints the answers, as JSON a list with one document for each service; then the failure is the command's.
@@ -147,13 +162,41 @@ async fn redrive(client: &Client, wanted: Redrive) -> Result<(), Failed> {
         (None, None) => Which::All(true),
     };
     let message = RedriveDeadLettersRequest { which: Some(which) };
-    let mut answers = Answers::of(wanted.service, async |service| {
+    let answers = Answers::of(wanted.service, async |service| {
         ask!(client, service, Repeat::Safe, redrive_dead_letters, message.clone())
     })
     .await;
-    // One event is a dead letter of one service at most in most cases; that the others do not know it is no failure.
-    if one && !answers.answers.is_empty() {
-        answers.failed = answers.failed.filter(|failed| failed.exit != Exit::NotFound);
-    }
+    // An event is a dead letter of those among its consumers that could not take it, seldom of more than one.
+    let answers = if one { answers.found() } else { answers };
     answers.tell(client, "tocsin.operations.v1.RedriveDeadLettersResponse", |answers| page::redriven(&answers))
+}
+
+#[cfg(test)]
+mod tests {
+    use tocsin_proto::operations::v1::RedriveDeadLettersResponse;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_is_away_is_told_before_those_that_do_not_know_the_event() {
+        use Service::{Dispatch, Intake, Notification, Triage};
+        let all = [Intake, Triage, Dispatch, Notification];
+        check(&all, &[], Some(Exit::NotFound)).await;
+        check(&[Intake, Dispatch, Notification], &[Triage], Some(Exit::Unavailable)).await;
+        check(&[Dispatch, Notification], &[Intake], Some(Exit::Unavailable)).await;
+        check(&[Intake, Triage], &[], None).await;
+        check(&[], &[Notification], Some(Exit::Unavailable)).await;
+    }
+
+    /// Asks all four, of which some do not know it and some are away.
+    async fn check(unknown: &[Service], away: &[Service], expected: Option<Exit>) {
+        let verb = async |service| match service {
+            service if unknown.contains(&service) => Err(Failed::new(Exit::NotFound, "no such dead letter")),
+            service if away.contains(&service) => Err(Failed::new(Exit::Unavailable, "away")),
+            _ => Ok(RedriveDeadLettersResponse { dead_letters: 1 }),
+        };
+        let answers = Answers::of(None, verb).await.found();
+        assert_eq!(answers.failed.map(|failed| failed.exit), expected, "{unknown:?} {away:?}");
+        assert_eq!(answers.answers.len(), 4 - unknown.len() - away.len());
+    }
 }
