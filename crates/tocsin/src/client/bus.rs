@@ -24,7 +24,7 @@ const PAGE_SIZE: u32 = 200;
 macro_rules! ask {
     ($client:expr, $service:expr, $repeat:expr, $verb:ident, $message:expr) => {
         $client
-            .call_with_key($service, $repeat, $message, async |channel, request| {
+            .ask($service, true, $repeat, $message, async |channel, request| {
                 OperationsServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX).$verb(request).await
             })
             .await

@@ -114,17 +114,7 @@ impl Client {
         self.ask(service, service != Service::Intake, repeat, message, verb).await
     }
 
-    /// The same with the key, whichever service it is: for the verbs of operators.
-    async fn call_with_key<M: Clone, R>(
-        &self,
-        service: Service,
-        repeat: Repeat,
-        message: M,
-        verb: impl AsyncFn(Channel, Request<M>) -> Result<Response<R>, Status>,
-    ) -> Result<R, Failed> {
-        self.ask(service, true, repeat, message, verb).await
-    }
-
+    /// The same, with the key wherever the verb is an operator's.
     async fn ask<M: Clone, R>(
         &self,
         service: Service,
