@@ -18,7 +18,7 @@ use crate::arguments::certs::{CertsCommand, NewCerts, RenewCerts};
 use crate::exit::{Exit, Failed};
 use crate::output::Form;
 use authority::Authority;
-use place::{Created, replace};
+use place::{Created, Staged};
 
 pub(crate) use read::{Certificate, read_certificate};
 
@@ -103,11 +103,11 @@ fn renew(form: Form, wanted: &RenewCerts, now: DateTime<Utc>) -> Result<(), Fail
         };
         leaves.push((part, leaf::make(&authority, part, names, wanted.wanted.days, now)?));
     }
+    let mut staged = Staged::in_folder(folder);
     for (part, leaf) in &leaves {
-        let [certificate, key] = both(folder, part.name);
-        replace(&key, &leaf.key, place::KEY_MODE)?;
-        replace(&certificate, &leaf.certificate, place::CERTIFICATE_MODE)?;
+        staged.pair(part.name, &leaf.certificate, &leaf.key)?;
     }
+    staged.replace()?;
     show::list(form, folder, now).map(drop)
 }
 

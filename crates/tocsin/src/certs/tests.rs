@@ -103,6 +103,23 @@ fn a_renewal_keeps_authority_names_and_rights() {
 }
 
 #[test]
+fn a_renewal_that_cannot_write_everything_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    make(place, &[], 90).unwrap();
+    let in_the_way = place.join(format!("nats.pem.new-{}", std::process::id()));
+    std::fs::write(&in_the_way, "of somebody else").unwrap();
+    let before = contents(place);
+    let failed = again(place, &["intake", "nats"], &[], now()).unwrap_err();
+    assert!(failed.message.contains("nats.pem"), "{}", failed.message);
+    assert_eq!(contents(place), before, "neither the pair before it nor its own key was replaced, and nothing is left");
+    std::fs::remove_file(in_the_way).unwrap();
+    again(place, &["intake", "nats"], &[], now()).unwrap();
+    assert_eq!(contents(place).len(), before.len() - 1);
+    tocsin_platform::tls::check(&tls(place, "nats")).unwrap();
+}
+
+#[test]
 fn only_the_authority_that_made_them_renews_them() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (place, elsewhere) = (folder.path(), other.path());
