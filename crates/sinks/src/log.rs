@@ -60,9 +60,7 @@ impl<T: Clone> Log<T> {
 
     /// Forgets what arrived so far.
     pub fn clear(&self) {
-        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        arrivals.clear();
-        self.count.send_replace(0);
+        drop(self.take());
     }
 
     /// When the first and the last arrived, if anything did.

@@ -49,12 +49,12 @@ impl Metrics {
                 registry.register(Box::new(counter.clone()))?;
                 counter
             },
-            notices: {
-                let options = Opts::new("tocsin_notices_total", "Notices that reached a state");
-                let counters = IntCounterVec::new(options, &["channel", "outcome", "priority"])?;
-                registry.register(Box::new(counters.clone()))?;
-                counters
-            },
+            notices: counters(
+                &registry,
+                "tocsin_notices_total",
+                "Notices that reached a state",
+                &["channel", "outcome", "priority"],
+            )?,
             notice_latency_seconds: histograms(
                 &registry,
                 "tocsin_notice_latency_seconds",
@@ -69,13 +69,12 @@ impl Metrics {
                 &["service"],
             )?,
             dead_letters: gauges(&registry, "tocsin_dead_letters", "Dead letters in custody", &["service"])?,
-            bus_advisories: {
-                let options =
-                    Opts::new("tocsin_bus_advisories_total", "Deliveries that the broker will not make again");
-                let counters = IntCounterVec::new(options, &["service"])?;
-                registry.register(Box::new(counters.clone()))?;
-                counters
-            },
+            bus_advisories: counters(
+                &registry,
+                "tocsin_bus_advisories_total",
+                "Deliveries that the broker will not make again",
+                &["service"],
+            )?,
             oldest_unacknowledged_p1_seconds: gauge(
                 &registry,
                 "tocsin_oldest_unacknowledged_p1_seconds",
@@ -98,6 +97,12 @@ impl Metrics {
             registry,
         })
     }
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(counters.clone()))?;
+    Ok(counters)
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
