@@ -1,5 +1,6 @@
 //! The TLS of doors. Each connection takes the configuration that is in force when it arrives.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -23,33 +24,31 @@ pub(crate) fn http_server(settings: &TlsSettings) -> Result<Reloading<ServerConf
 }
 
 pub(super) fn grpc_config(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
+    let mut config = config(settings, settings.authority.as_deref(), &[SERVICE_PROTOCOL])?;
+    // A session that is taken up again is not verified again: it would outlive the client's certificate.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+fn http_config(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
+    config(settings, None, &[SERVICE_PROTOCOL, b"http/1.1"])
+}
+
+/// Our own certificate, the authority of the clients' if they must show one, and the protocols, the preferred one first.
+fn config(settings: &TlsSettings, of_clients: Option<&Path>, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
     let unusable = |source| TlsError::Unusable { path: settings.certificate.clone(), source };
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(unusable)?;
-    let builder = match &settings.authority {
+    let builder = match of_clients {
         Some(path) => {
             let verifier = WebPkiClientVerifier::builder_with_provider(roots(path)?, provider()).build();
-            builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::Authority { path: path.clone() })?)
+            builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::Authority { path: path.to_owned() })?)
         }
         None => builder.with_no_client_auth(),
     };
     let mut config =
         builder.with_single_cert(certificates(&settings.certificate)?, key(&settings.key)?).map_err(unusable)?;
-    // A session that is taken up again is not verified again: it would outlive the client's certificate.
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![SERVICE_PROTOCOL.to_vec()];
-    Ok(config)
-}
-
-fn http_config(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
-    let unusable = |source| TlsError::Unusable { path: settings.certificate.clone(), source };
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(certificates(&settings.certificate)?, key(&settings.key)?)
-        .map_err(unusable)?;
-    config.alpn_protocols = vec![SERVICE_PROTOCOL.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
 }
