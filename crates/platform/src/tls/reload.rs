@@ -38,7 +38,7 @@ impl<T: Send + Sync + 'static> Reloading<T> {
         // Before the first reading: what changes in between is then found at the first look.
         let taken = fingerprint(&files);
         let current = Arc::new(RwLock::new(Arc::new(make()?)));
-        let watched = Watched { files, make: Box::new(make), taken, doubted: None, told: false };
+        let watched = Watched { files, make: Box::new(make), taken, doubt: None };
         tokio::spawn(watch(Arc::downgrade(&current), watched));
         Ok(Self { current })
     }
@@ -99,8 +99,13 @@ struct Watched<T> {
     make: Make<T>,
     /// Of what is in use.
     taken: Vec<Content>,
-    /// Of what could not be used at the last look.
-    doubted: Option<Vec<Content>>,
+    /// What could not be used at the last look.
+    doubt: Option<Doubt>,
+}
+
+/// Files that could not be used.
+struct Doubt {
+    seen: Vec<Content>,
     /// Whether that was told.
     told: bool,
 }
@@ -111,25 +116,19 @@ impl<T> Watched<T> {
     fn look(&mut self) -> Found<T> {
         let seen = fingerprint(&self.files);
         if seen == self.taken {
-            self.doubted = None;
+            self.doubt = None;
             return Found::Nothing;
         }
+        let known = self.doubt.take().filter(|doubt| doubt.seen == seen);
         match (self.make)() {
             Ok(made) => {
                 self.taken = seen;
-                self.doubted = None;
                 Found::New(made)
             }
-            Err(_) if self.doubted.as_ref() != Some(&seen) => {
-                self.doubted = Some(seen);
-                self.told = false;
-                Found::Nothing
+            Err(error) => {
+                self.doubt = Some(Doubt { seen, told: known.is_some() });
+                if known.is_some_and(|doubt| !doubt.told) { Found::Bad(error) } else { Found::Nothing }
             }
-            Err(error) if !self.told => {
-                self.told = true;
-                Found::Bad(error)
-            }
-            Err(_) => Found::Nothing,
         }
     }
 }
@@ -157,7 +156,7 @@ mod tests {
         });
         let files = vec![path.clone()];
         let taken = fingerprint(&files);
-        let mut watched = Watched { files, make, taken, doubted: None, told: false };
+        let mut watched = Watched { files, make, taken, doubt: None };
         let mut look = |content: Option<&str>| {
             if let Some(content) = content {
                 std::fs::write(&path, content).unwrap();
