@@ -27,6 +27,7 @@ pub mod sealing_keys;
 
 pub mod operations;
 pub mod service;
+mod sockets;
 pub mod tls;
 pub mod waiting;
 

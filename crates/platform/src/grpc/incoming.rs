@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,12 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use crate::sockets;
 use crate::tls::{PeerName, Reloading};
 
-/// After an accept that failed for want of files, so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a TLS handshake may take.
-const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Handshakes at once; more clients wait in the kernel's queue, none is refused.
 const HANDSHAKES_MAX: usize = 1024;
 
@@ -36,7 +32,7 @@ impl Incoming {
         Self { listener, tls, handshakes: JoinSet::new() }
     }
 
-    /// As the server wants them. An accept that fails is logged and tried again: the door stays open.
+    /// As the server wants them.
     pub(super) fn into_stream(self) -> impl tokio_stream::Stream<Item = Result<Connection, Infallible>> {
         futures::stream::unfold(self, async |mut incoming| {
             let connection = incoming.next().await;
@@ -47,17 +43,7 @@ impl Incoming {
     async fn next(&mut self) -> Connection {
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if self.handshakes.len() < HANDSHAKES_MAX => {
-                    let stream = match accepted {
-                        Ok((stream, _)) => stream,
-                        Err(error) => {
-                            tracing::warn!(error_kind = ?error.kind(), "a connection could not be accepted");
-                            tokio::time::sleep(ACCEPT_PAUSE).await;
-                            continue;
-                        }
-                    };
-                    // Small answers must not wait for a delayed acknowledgement.
-                    let _ = stream.set_nodelay(true);
+                stream = sockets::accept(&self.listener), if self.handshakes.len() < HANDSHAKES_MAX => {
                     match &self.tls {
                         None => return Connection::Clear(stream),
                         Some(tls) => {
@@ -65,7 +51,6 @@ impl Incoming {
                         }
                     }
                 }
-                // A handshake that fails is the client's affair; scanners would fill the log with them.
                 Some(ended) = self.handshakes.join_next() => {
                     if let Ok(Some(connection)) = ended {
                         return connection;
@@ -77,7 +62,7 @@ impl Incoming {
 }
 
 async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream) -> Option<Connection> {
-    let stream = tokio::time::timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await.ok()?.ok()?;
+    let stream = sockets::shake_hands(acceptor, stream).await?;
     let peer = PeerName::of(stream.get_ref().1);
     Some(Connection::Secure(Box::new(stream), peer))
 }

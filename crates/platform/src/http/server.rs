@@ -17,18 +17,14 @@ use tokio_rustls::TlsAcceptor;
 use super::{HttpError, rules};
 use crate::config::{LimitSettings, TlsSettings};
 use crate::lifecycle::Shutdown;
-use crate::tls;
+use crate::{sockets, tls};
 
 /// How long a client may take to send the head of a request.
 const HEADER_READ_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long a TLS handshake may take.
-const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Connections at once; more wait in the kernel's queue, none is refused.
 const CONNECTIONS_MAX: usize = 8192;
 /// How often an idle HTTP/2 connection is asked whether it lives, and how long it may take to say so.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
-/// After an accept that failed for want of files, so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes the address. Sockets are bound before anything else starts, so that a taken port is the first error.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
@@ -66,7 +62,7 @@ pub async fn serve_with(
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let stream = tokio::select! {
-            stream = accept(&listener) => stream,
+            stream = sockets::accept(&listener) => stream,
             () = shutdown.draining() => break,
         };
         // The semaphore is never closed, so this only waits.
@@ -91,25 +87,9 @@ pub async fn serve_with(
     Ok(())
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let _ = stream.set_nodelay(true);
-                return stream;
-            }
-            Err(error) => {
-                tracing::warn!(error_kind = ?error.kind(), "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
 async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, watcher: Watcher) {
     let Some(acceptor) = acceptor else { return requests(stream, router, watcher).await };
-    // A handshake that fails is the client's affair; scanners would fill the log with them.
-    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await {
+    if let Some(stream) = sockets::shake_hands(acceptor, stream).await {
         requests(stream, router, watcher).await;
     }
 }
@@ -119,6 +99,6 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIME_MAX);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEPALIVE.0).keep_alive_timeout(KEEPALIVE.1);
     let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
-    // A connection that breaks is the client's affair too; requests are logged where they are decided.
+    // A connection that breaks is the client's affair; requests are logged where they are decided.
     let _ = watcher.watch(serving).await;
 }
