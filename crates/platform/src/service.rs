@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{ConfigError, Settings};
 use crate::consume::{Consume, Consumer};
 use crate::credentials::Credentials;
-use crate::database::{Database, DatabaseError, is_absent};
+use crate::database::{Database, DatabaseError, in_short, is_absent};
 use crate::failure::{Failure, FailureCode};
 use crate::grpc::{self, GrpcError};
 use crate::http::{self, Check};
@@ -91,6 +91,15 @@ impl StartError {
             | Self::Statement(source) => is_absent(source),
             Self::Failure(failure) => failure.code == FailureCode::Unavailable,
             _ => false,
+        }
+    }
+
+    /// What a log may keep of a database's error: its kind and code, never its own words.
+    pub fn in_short(&self) -> Option<String> {
+        match self {
+            Self::Database(DatabaseError::Open { source, .. } | DatabaseError::Migrate { source })
+            | Self::Statement(source) => Some(in_short(source)),
+            _ => None,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Starting when what services need may come later: the doors answer meanwhile, and the start is tried until it works or
 //! something is wrong.
 
-use std::error::Error as _;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -56,7 +55,7 @@ pub(super) async fn until_started<T, F: Future<Output = Result<T, StartError>>>(
         open(doors, settings, &mut rooms)?;
         if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
             told = Some(Instant::now());
-            let kind = error.source().map(ToString::to_string).unwrap_or_default();
+            let kind = error.in_short().unwrap_or_default();
             warn!(reason = %error, error_kind = kind, "the database is away; waiting for it");
         }
         tokio::time::sleep(pause).await;
