@@ -41,8 +41,8 @@ pub struct Parts {
     pub grpc: TcpListener,
     /// The HTTP door, bound.
     pub http: TcpListener,
-    /// The services that may be asked.
-    pub peers: Peers,
+    /// The services that may be asked; for triage only.
+    pub peers: Option<Peers>,
 }
 
 /// The services that triage asks before a release. Connections are made when first used.
@@ -120,8 +120,8 @@ pub struct Foundation {
     pub outbox: Outbox,
     /// The store of keys.
     pub credentials: Credentials,
-    /// The services that may be asked.
-    pub peers: Peers,
+    /// The services that may be asked; triage has them.
+    pub peers: Option<Peers>,
     grpc: TcpListener,
     http: TcpListener,
     checks: Vec<Check>,

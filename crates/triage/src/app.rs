@@ -47,14 +47,15 @@ impl App {
         let foundation = Foundation::lay::<Migrator>(Service::Triage, parts).await?;
         let vault = Vault::open(&foundation.settings.database, &foundation.folder()).await.map_err(start_error)?;
         let escalations = Reconciler::new("triage escalations", ESCALATIONS_INTERVAL);
-        let peers = &foundation.peers;
+        let peers = foundation.peers.clone();
+        let peers = peers.ok_or_else(|| StartError::Other("triage was given no services to ask".to_owned()))?;
         let desk = Desk {
             database: foundation.database.clone(),
             outbox: foundation.outbox.clone(),
             vault,
             clock: foundation.clock.clone(),
             credentials: foundation.credentials.clone(),
-            peers: Peers::new(peers.dispatch.clone(), peers.notification.clone(), config.peer_time()),
+            peers: Peers::new(peers.dispatch, peers.notification, config.peer_time()),
             config: Arc::new(config),
             escalations: escalations.wake_handle(),
         };

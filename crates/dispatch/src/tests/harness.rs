@@ -16,7 +16,7 @@ use tocsin_platform::credentials::{Credentials, NewKey};
 use tocsin_platform::failure::{Received, received};
 use tocsin_platform::lifecycle::{LifecycleError, Shutdown, ShutdownHandle};
 use tocsin_platform::seal::{self, PublicSealingKey, SealingKeyPair};
-use tocsin_platform::service::{Parts, Peers};
+use tocsin_platform::service::Parts;
 use tocsin_platform::testing::{TestDatabase, wait_until};
 use tocsin_proto::catalogue::{
     ALERT_RELEASED, ALERT_WITHDRAWN, DISPATCH_KEY_PUBLISHED, Lane, NOTICES_REQUESTED, NOTIFICATION_KEY_PUBLISHED,
@@ -85,10 +85,8 @@ impl World {
         let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
         let (channel, http_address) = (Endpoint::from_shared(address(&grpc)).unwrap().connect_lazy(), address(&http));
-        let nobody = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
-        let peers = Peers { dispatch: nobody.clone(), notification: nobody };
         let own_bus = bus.clone();
-        let parts = Parts { settings, clock, bus, credentials: credentials.clone(), grpc, http, peers };
+        let parts = Parts { settings, clock, bus, credentials: credentials.clone(), grpc, http, peers: None };
         let app = Box::pin(App::build(parts)).await.unwrap();
         let dispatch = Shared::clone(&app.dispatch);
         let (handle, shutdown) = Shutdown::pair();

@@ -11,12 +11,12 @@ use tocsin_platform::clock::Clock;
 use tocsin_platform::config::Settings;
 use tocsin_platform::credentials::Credentials;
 use tocsin_platform::lifecycle::{LifecycleError, Shutdown, ShutdownHandle};
-use tocsin_platform::service::{Parts, Peers};
+use tocsin_platform::service::Parts;
 use tocsin_platform::testing::{TestDatabase, wait_until};
 use tocsin_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::triage::Triage;
 use crate::App;
@@ -210,9 +210,7 @@ async fn run(url: &str, folder: &Path, settings: &str, bus: Bus, clock: Clock) -
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
     let (grpc_address, http_address) = (address(&grpc), address(&http));
-    let nobody = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
-    let peers = Peers { dispatch: nobody.clone(), notification: nobody };
-    let app = App::build(Parts { settings, clock, bus, credentials, grpc, http, peers }).await.unwrap();
+    let app = App::build(Parts { settings, clock, bus, credentials, grpc, http, peers: None }).await.unwrap();
     let (handle, shutdown) = Shutdown::pair();
     let task = tokio::spawn(app.run(shutdown));
     Running { http: http_address, grpc: grpc_address, handle, task }

@@ -13,7 +13,7 @@ use tocsin_platform::config::Settings;
 use tocsin_platform::credentials::{Credentials, NewKey};
 use tocsin_platform::lifecycle::{LifecycleError, Shutdown, ShutdownHandle};
 use tocsin_platform::seal;
-use tocsin_platform::service::{Parts, Peers};
+use tocsin_platform::service::Parts;
 use tocsin_platform::testing::{TestDatabase, wait_until};
 use tocsin_proto::catalogue::{NOTICES_REQUESTED, NOTICES_WITHDRAWN, PAGE_REQUESTED, Service};
 use tocsin_proto::common::v1::{AlertText, Person};
@@ -26,7 +26,7 @@ use tocsin_proto::notification::v1::{Contact, ImportContactsRequest, ImportConta
 use tocsin_sinks::{MailSink, SmsSink, WebhookSink};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -357,10 +357,8 @@ async fn run(settings: &str, bus: Bus, clock: Clock) -> Running {
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
     let (grpc_address, http_address) = (address(&grpc), address(&http));
-    let nobody = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
-    let peers = Peers { dispatch: nobody.clone(), notification: nobody };
     let kept = credentials.clone();
-    let app = App::build(Parts { settings, clock, bus, credentials, grpc, http, peers }).await.unwrap();
+    let app = App::build(Parts { settings, clock, bus, credentials, grpc, http, peers: None }).await.unwrap();
     let (handle, shutdown) = Shutdown::pair();
     let task = tokio::spawn(app.run(shutdown));
     Running { grpc: grpc_address, http: http_address, credentials: kept, handle, task }

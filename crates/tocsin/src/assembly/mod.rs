@@ -113,23 +113,29 @@ struct Shared {
     clock: Clock,
     /// One for each door, in their order; within a process all are the same.
     buses: Vec<Bus>,
+    /// Whom triage asks, when it is among the services.
+    peers: Option<Peers>,
 }
 
 impl Shared {
     /// Checks what needs no dependency, so that a wrong setting is told at once and not after a wait.
     async fn new(settings: Settings, clock: Clock, doors: &Doors) -> Result<Self, StartError> {
-        let in_process = Bus::in_process();
-        let mut buses = Vec::new();
         for door in doors.iter() {
             if let Some(settings) = &settings.services.of(door.service).tls {
                 tls::check(settings).map_err(grpc::GrpcError::from)?;
             }
+        }
+        let has_triage = doors.iter().any(|door| door.service == Service::Triage);
+        let peers = has_triage.then(|| peers(&settings)).transpose()?;
+        let in_process = Bus::in_process();
+        let mut buses = Vec::new();
+        for door in doors.iter() {
             buses.push(match settings.bus.kind {
                 BusKind::InProcess => in_process.clone(),
                 BusKind::Nats => Bus::nats(&settings.bus.nats()?, door.service).await?,
             });
         }
-        Ok(Self { settings, clock, buses })
+        Ok(Self { settings, clock, buses, peers })
     }
 
     /// Opens everything; may be tried again after it failed.
@@ -151,17 +157,6 @@ impl Shared {
     }
 
     fn parts(&self, door: &Door, bus: &Bus, credentials: &Credentials) -> Result<Parts, StartError> {
-        let own = self.settings.services.of(door.service).tls.as_ref();
-        let peer = |callee| {
-            let url = self.settings.services.of(callee).peer_url();
-            // Only triage asks others; without an authority it could trust nobody, and no release would ever pass.
-            let trusts = own.is_some_and(|tls| tls.authority.is_some());
-            if door.service == Service::Triage && url.starts_with("https") && !trusts {
-                let problem = format!("must name the authority of {callee}'s certificate, whom triage asks over TLS");
-                return Err(self.settings.invalid("services.triage.tls.authority", problem).into());
-            }
-            Ok::<_, StartError>(grpc::connect(&url, callee, own)?)
-        };
         let (grpc, http) = door.listeners().map_err(|error| StartError::Other(error.to_string()))?;
         Ok(Parts {
             settings: self.settings.clone(),
@@ -170,9 +165,25 @@ impl Shared {
             credentials: credentials.clone(),
             grpc,
             http,
-            peers: Peers { dispatch: peer(Service::Dispatch)?, notification: peer(Service::Notification)? },
+            peers: self.peers.clone().filter(|_| door.service == Service::Triage),
         })
     }
+}
+
+/// The channels to the services that triage asks; no other one asks anybody.
+fn peers(settings: &Settings) -> Result<Peers, StartError> {
+    let own = settings.services.of(Service::Triage).tls.as_ref();
+    let peer = |callee| {
+        let url = settings.services.of(callee).peer_url();
+        // Without an authority it could trust nobody, and no release would ever pass.
+        let trusts = own.is_some_and(|tls| tls.authority.is_some());
+        if url.starts_with("https") && !trusts {
+            let problem = format!("must name the authority of {callee}'s certificate, whom triage asks over TLS");
+            return Err(settings.invalid("services.triage.tls.authority", problem).into());
+        }
+        Ok::<_, StartError>(grpc::connect(&url, callee, own)?)
+    };
+    Ok(Peers { dispatch: peer(Service::Dispatch)?, notification: peer(Service::Notification)? })
 }
 
 impl From<StartError> for Failed {

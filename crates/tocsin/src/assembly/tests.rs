@@ -112,3 +112,23 @@ async fn a_start_that_waits_can_be_given_up() {
     let shut = async || TcpStream::connect(intake.http).await.is_err();
     wait_until("the doors are shut", LIMIT, shut).await;
 }
+
+#[tokio::test]
+async fn whom_triage_cannot_trust_is_told_before_the_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let doors = Doors::on_free_ports().await.unwrap();
+    let own = rcgen::generate_simple_self_signed(["triage".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("triage.pem"), folder.path().join("triage.key"));
+    std::fs::write(&certificate, own.cert.pem()).unwrap();
+    std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    let text = format!(
+        "data_folder = {:?}\n[database]\nurl = \"postgres://nobody@127.0.0.1:1/nowhere\"\n[services.triage.tls]\n\
+         certificate = {certificate:?}\nkey = {key:?}\n[services.dispatch]\nurl = \"https://dispatch.example:7402\"\n",
+        folder.path().display().to_string(),
+    );
+    let settings = Settings::from_text(&text).unwrap();
+    let started = Running::start(settings, Clock::system(), doors, None);
+    let Ok(ended) = tokio::time::timeout(LIMIT, started).await else { panic!("it waits for the database") };
+    let Err(StartError::Config(error)) = ended else { panic!("it started") };
+    assert!(error.to_string().contains("services.triage.tls.authority"), "{error}");
+}

@@ -136,7 +136,7 @@ impl House {
             credentials: credentials.clone(),
             grpc,
             http: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            peers: Peers { dispatch: peer.clone(), notification: peer.clone() },
+            peers: Some(Peers { dispatch: peer.clone(), notification: peer.clone() }),
         };
         let app = Box::pin(App::build(parts)).await.unwrap();
         let running = tokio::spawn(app.run(shutdown));

@@ -37,7 +37,7 @@ impl Another {
             bus: house.bus.clone(),
             grpc,
             http: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            peers: Peers { dispatch: house.peer.clone(), notification: house.peer.clone() },
+            peers: Some(Peers { dispatch: house.peer.clone(), notification: house.peer.clone() }),
         };
         let (handle, shutdown) = Shutdown::pair();
         let app = Box::pin(App::build(parts)).await.unwrap();
