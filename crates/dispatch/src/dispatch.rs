@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use prost_types::Timestamp;
+use sea_orm::DbErr;
 use tocsin_domain::id::OrganisationId;
 use tocsin_domain::priority::{Lane as DomainLane, Priority};
 use tocsin_domain::reference::{Reference, ShortCode, ShortCodeError};
 use tocsin_domain::role::Role;
-use tocsin_platform::clock::{Clock, from_ms};
+use tocsin_platform::clock::{Clock, from_ms, to_ms};
 use tocsin_platform::credentials::{Credentials, Principal};
-use tocsin_platform::database::Database;
+use tocsin_platform::database::{Database, agreed_now};
 use tocsin_platform::failure::Failure;
 use tocsin_platform::outbox::Outbox;
 use tocsin_proto::catalogue::Lane;
@@ -81,6 +82,11 @@ pub(crate) fn organisation_of(principal: &Principal) -> Result<OrganisationId, F
 }
 
 impl Dispatch {
+    /// The time on which all processes agree, in milliseconds: whether a consent has expired is not for each to say.
+    pub(crate) async fn agreed_now_ms(&self) -> Result<i64, DbErr> {
+        Ok(to_ms(agreed_now(self.database.reader(), &self.clock).await?))
+    }
+
     /// Reads what a person calls an alert: its id, its short code or its reference (with or without a revision).
     pub(crate) fn alert_name(&self, given: &str) -> Result<AlertName, Failure> {
         let given = given.trim();

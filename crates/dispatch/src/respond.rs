@@ -5,6 +5,7 @@ use sea_orm::DatabaseTransaction;
 use tocsin_domain::codes::Ask;
 use tocsin_domain::id::OrganisationId;
 use tocsin_platform::clock::{from_ms, to_ms};
+use tocsin_platform::database::agreed_now;
 use tocsin_platform::outbox::OutgoingEvent;
 use tocsin_proto::catalogue::{Lane, NOTICES_WITHDRAWN, RESPONSE_RECORDED};
 use tocsin_proto::convert::timestamp;
@@ -39,7 +40,7 @@ pub(crate) async fn respond(
     let content = dispatch.contents.of(&alert)?.ok_or(DispatchError::NoAlert)?;
     let asks: Vec<Ask> = content.asks.iter().filter_map(|ask| ask.parse().ok()).collect();
     let current = recipient.response.parse().ok();
-    let now = dispatch.clock.now();
+    let now = agreed_now(&transaction, &dispatch.clock).await?;
     let withdrawn = is_over(&alert, to_ms(now));
     // An update asks again: the same answer to a newer revision counts, because it stops the notices of that revision.
     let stale = !withdrawn && recipient.responded_revision < alert.content_revision;

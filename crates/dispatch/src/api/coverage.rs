@@ -35,7 +35,7 @@ pub(super) async fn handle(
     let recipients = store::recipients::of_alerts(reader, &[row.alert_id]).await.map_err(Failure::from)?;
     let notices = store::progress::of_alert(reader, row.alert_id).await.map_err(Failure::from)?;
     let network = dispatch.networks.current(reader).await.map_err(Failure::from)?;
-    let shown = seen_by(dispatch, &principal, &row)?;
+    let shown = seen_by(dispatch, &principal, &row).await?;
     let mut answer = answer(count(&notices), shown, &recipients);
     if principal.has_any(&KNOW_RECIPIENTS) {
         answer.organisations = organisations(&recipients, &notices, &network);
@@ -47,7 +47,7 @@ pub(super) async fn handle(
 }
 
 /// Only staff who work with the texts see them.
-fn seen_by(
+async fn seen_by(
     dispatch: &Dispatch,
     principal: &Principal,
     row: &alert::Model,
@@ -56,7 +56,7 @@ fn seen_by(
         return Ok(view::outline(row));
     }
     let content = dispatch.contents.of(row)?.ok_or(DispatchError::NoAlert)?;
-    Ok(view::full(row, &content, dispatch.clock.now_ms()))
+    Ok(view::full(row, &content, dispatch.agreed_now_ms().await?))
 }
 
 fn answer(

@@ -18,5 +18,6 @@ pub(super) async fn handle(dispatch: &Dispatch, request: Request<GetAlertRequest
         .map_err(Failure::from)?
         .ok_or(DispatchError::NoAlert)?;
     let content = dispatch.contents.of(&row).map_err(DispatchError::from)?.ok_or(DispatchError::NoAlert)?;
-    Ok(GetAlertResponse { alert: Some(view::full(&row, &content, dispatch.clock.now_ms())) })
+    let now_ms = dispatch.agreed_now_ms().await.map_err(Failure::from)?;
+    Ok(GetAlertResponse { alert: Some(view::full(&row, &content, now_ms)) })
 }

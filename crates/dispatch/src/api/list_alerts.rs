@@ -28,10 +28,11 @@ pub(super) async fn handle(
     let more = rows.len() > size;
     rows.truncate(size);
     let next_page_token = rows.last().filter(|_| more).map(|row| row.alert_id.to_string()).unwrap_or_default();
+    let now_ms = dispatch.agreed_now_ms().await.map_err(Failure::from)?;
     let mut alerts = Vec::with_capacity(rows.len());
     for row in &rows {
         let content = dispatch.contents.of(row).map_err(DispatchError::from)?.ok_or(DispatchError::NoAlert)?;
-        alerts.push(view::full(row, &content, dispatch.clock.now_ms()));
+        alerts.push(view::full(row, &content, now_ms));
     }
     Ok(ListAlertsResponse { alerts, next_page_token })
 }

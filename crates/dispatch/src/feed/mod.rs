@@ -41,7 +41,7 @@ pub(crate) struct Entry {
     pub(crate) position: i64,
     pub(crate) message: WatchAlertsResponse,
     json: OnceLock<String>,
-    /// When its texts may no longer be read; empty when that is known of no moment.
+    /// When its texts may no longer be read, on this process's clock; empty when that is known of no moment.
     until_ms: Option<i64>,
     /// Who received the alert; empty when only one reader asked.
     readers: HashSet<OrganisationId>,
@@ -76,7 +76,11 @@ pub(crate) async fn read_after(
     limit: u64,
 ) -> Result<Vec<Arc<Entry>>, DispatchError> {
     let rows = store::alerts::changed_after(dispatch.database.reader(), position, reader.organisation(), limit).await?;
-    rows.iter().map(|row| entry(dispatch, epoch, row, HashSet::new())).collect()
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now_ms = dispatch.agreed_now_ms().await?;
+    rows.iter().map(|row| entry(dispatch, epoch, row, HashSet::new(), now_ms)).collect()
 }
 
 /// The changes after a position with everybody who may see them, at most `limit`.
@@ -99,7 +103,9 @@ async fn read_for_all(
             readers.entry(recipient.alert_id).or_default().insert(organisation);
         }
     }
-    rows.iter().map(|row| entry(dispatch, epoch, row, readers.remove(&row.alert_id).unwrap_or_default())).collect()
+    let now_ms = dispatch.agreed_now_ms().await?;
+    let mut readers_of = |row: &alert::Model| readers.remove(&row.alert_id).unwrap_or_default();
+    rows.iter().map(|row| entry(dispatch, epoch, row, readers_of(row), now_ms)).collect()
 }
 
 fn entry(
@@ -107,14 +113,18 @@ fn entry(
     epoch: &str,
     row: &alert::Model,
     readers: HashSet<OrganisationId>,
+    now_ms: i64,
 ) -> Result<Arc<Entry>, DispatchError> {
     let content = dispatch.contents.of(row)?.ok_or(DispatchError::NoAlert)?;
     let position = row.feed_position.unwrap_or_default();
     let message = WatchAlertsResponse {
         cursor: Cursor { epoch: epoch.to_owned(), position }.to_string(),
         change: row.feed_change.clone(),
-        alert: Some(view::full(row, &content, dispatch.clock.now_ms())),
+        alert: Some(view::full(row, &content, now_ms)),
     };
     let until_ms = row.consent_expires_at_ms.filter(|_| row.state != WITHDRAWN);
+    // Entries are looked at once for each reader, too often to ask for the agreed time again.
+    let ahead_ms = dispatch.clock.now_ms().saturating_sub(now_ms);
+    let until_ms = until_ms.map(|until| until.saturating_add(ahead_ms));
     Ok(Arc::new(Entry { position, message, json: OnceLock::new(), until_ms, readers }))
 }

@@ -29,14 +29,12 @@ pub(super) struct Asked {
 /// `GET` and `HEAD`: shows the page, records nothing.
 pub(super) async fn show(State(door): State<Door>, Path(token): Path<String>, Query(asked): Query<Asked>) -> Response {
     let language = language(&asked);
-    match load(&door.dispatch, &token).await {
-        Ok(named) if is_over(&named.alert, door.dispatch.clock.now_ms()) => {
-            page(StatusCode::OK, language, &Page::Withdrawn)
-        }
-        Ok(named) if named.recipient.responded_revision >= named.alert.content_revision => {
+    match load_now(&door.dispatch, &token).await {
+        Ok((named, now_ms)) if is_over(&named.alert, now_ms) => page(StatusCode::OK, language, &Page::Withdrawn),
+        Ok((named, _)) if named.recipient.responded_revision >= named.alert.content_revision => {
             page(StatusCode::OK, language, &Page::Done { short_code: &named.alert.short_code })
         }
-        Ok(named) => page(StatusCode::OK, language, &Page::Press { alert: &named.alert }),
+        Ok((named, _)) => page(StatusCode::OK, language, &Page::Press { alert: &named.alert }),
         Err(failure) => failed(&failure, language),
     }
 }
@@ -67,6 +65,12 @@ struct Named {
     alert: alert::Model,
     organisation: OrganisationId,
     recipient: recipient::Model,
+}
+
+/// What a token names, and the time by which it is judged.
+async fn load_now(dispatch: &Dispatch, token: &str) -> Result<(Named, i64), Failure> {
+    let named = load(dispatch, token).await?;
+    Ok((named, dispatch.agreed_now_ms().await?))
 }
 
 async fn load(dispatch: &Dispatch, token: &str) -> Result<Named, Failure> {

@@ -12,7 +12,9 @@ use tocsin_platform::testing::{TestDatabase, wait_until};
 use tocsin_proto::catalogue::NOTICES_WITHDRAWN;
 use tocsin_proto::dispatch::v1::alert_service_client::AlertServiceClient;
 use tocsin_proto::dispatch::v1::organisation_service_client::OrganisationServiceClient;
-use tocsin_proto::dispatch::v1::{ListOrganisationsRequest, RespondToAlertRequest, WatchAlertsRequest};
+use tocsin_proto::dispatch::v1::{
+    GetAlertRequest, ListOrganisationsRequest, RespondToAlertRequest, WatchAlertsRequest,
+};
 use tocsin_proto::event::v1::NoticesWithdrawn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -100,6 +102,15 @@ async fn a_consent_ends_once_and_by_the_agreed_clock() {
     // Either process takes the release, and both look for what has ended.
     let draft = Draft { consent_expires_at: Some(world.now() + TimeDelta::hours(1)), ..draft(&world) };
     world.release(&draft).await;
+    // Who reads from the process with the wrong clock reads all of it too.
+    let key = world.member("org-001").await;
+    let request = asked(&key, WatchAlertsRequest { cursor: String::new() });
+    let mut stream = other.alerts().watch_alerts(request).await.unwrap().into_inner();
+    let change = tokio::time::timeout(LIMIT, stream.message()).await.expect("in time").unwrap().unwrap();
+    assert!(!change.alert.unwrap().texts.is_empty());
+    let request = asked(&key, GetAlertRequest { alert: draft.alert.to_string() });
+    let seen = other.alerts().get_alert(request).await.unwrap().into_inner().alert.unwrap();
+    assert!(!seen.texts.is_empty());
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(heard().len(), 0, "the consent has not ended");
     clock.advance(TimeDelta::hours(1));
