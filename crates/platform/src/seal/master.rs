@@ -1,7 +1,7 @@
 //! The master key of one service's key store: a file that lives apart from the database and its backups.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -51,10 +51,8 @@ impl MasterKey {
     fn load(path: &Path, file: File) -> Result<Self, SealError> {
         let failed = |source: io::Error| SealError::MasterKeyFile { path: path.display().to_string(), source };
         let metadata = file.metadata().map_err(failed)?;
-        let mode = metadata.mode() & 0o777;
-        let others = if metadata.uid() == 0 { OTHERS_OF_ROOT } else { OTHERS };
-        if mode & others != 0 {
-            return Err(SealError::MasterKeyOpen { path: path.display().to_string(), mode });
+        if is_open_to_others(&metadata) {
+            return Err(SealError::MasterKeyOpen { path: path.display().to_string(), mode: metadata.mode() & 0o777 });
         }
         let mut text = Zeroizing::new(String::new());
         file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
@@ -92,6 +90,12 @@ impl MasterKey {
         let (nonce, ciphertext) = wrapped.split_at_checked(NONCE_BYTES).ok_or(SealError::Malformed)?;
         decrypt_raw(&self.key, WRAP_DOMAIN, associated, nonce, ciphertext)
     }
+}
+
+/// Whether others than those whom it is for may read a file that holds a key.
+pub fn is_open_to_others(file: &Metadata) -> bool {
+    let others = if file.uid() == 0 { OTHERS_OF_ROOT } else { OTHERS };
+    file.mode() & others != 0
 }
 
 /// Why no key was made: where nothing can be written, the right one has to come from elsewhere.
@@ -158,5 +162,11 @@ mod tests {
         let of_root = fs::metadata(&path).unwrap().uid() == 0;
         assert_eq!((mode(0o640), mode(0o440)), (of_root, of_root));
         assert_eq!((mode(0o400), mode(0o660), mode(0o604)), (true, false, false));
+        // The same is asked of any other file that holds a key.
+        let open = |mode| {
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            is_open_to_others(&fs::metadata(&path).unwrap())
+        };
+        assert_eq!((open(0o640), open(0o600), open(0o644)), (!of_root, false, true));
     }
 }

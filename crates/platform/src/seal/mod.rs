@@ -12,7 +12,7 @@ mod sealed;
 mod symmetric;
 mod wire;
 
-pub use master::MasterKey;
+pub use master::{MasterKey, is_open_to_others};
 pub use pair::{PublicSealingKey, SealingKeyPair};
 pub use receipt::{RECEIPT_WORDS, Receipt, ReceiptError};
 pub use sealed::{Sealed, open, open_with, seal, unwrap_key};

@@ -1,12 +1,12 @@
 //! The PEM files of the services and of the bus: that they are there, fit together, name whom they should, and until
 //! when they are good.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use tocsin_platform::clock::Clock;
 use tocsin_platform::config::{Settings, TlsSettings};
+use tocsin_platform::seal::is_open_to_others;
 use tocsin_platform::tls::service_name;
 use tocsin_proto::catalogue::Service;
 
@@ -41,7 +41,7 @@ fn files(service: Service, tls: &TlsSettings, now: DateTime<Utc>) -> Vec<Finding
         let advice = format!("correct `services.{service}.tls`: PEM files, the key belonging to the certificate");
         findings.push(Finding::fail("tls", format!("{service}: {}", with_causes(&error)), advice));
     }
-    if std::fs::metadata(&tls.key).is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
+    if std::fs::metadata(&tls.key).is_ok_and(|metadata| is_open_to_others(&metadata)) {
         let name = tls.key.display();
         findings.push(Finding::warn("tls", format!("{name} is open to others"), format!("run `chmod 600 {name}`")));
     }
