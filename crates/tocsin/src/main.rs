@@ -5,6 +5,7 @@ mod arguments;
 mod assembly;
 mod certs;
 mod client;
+mod created;
 mod demo;
 mod doctor;
 mod exit;

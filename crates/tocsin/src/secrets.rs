@@ -1,9 +1,6 @@
 //! `tocsin secrets`: the key files that all processes of a service share, and a key pair at NATS for each service and for
 //! its operator.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -12,6 +9,7 @@ use tocsin_proto::catalogue::Service;
 use zeroize::Zeroizing;
 
 use crate::arguments::certs::SecretsCommand;
+use crate::created::{Created, PUBLIC_MODE, SECRET_MODE};
 use crate::exit::{Exit, Failed};
 use crate::output::{self, Form};
 
@@ -47,33 +45,28 @@ fn make(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
         return Err(Failed::new(Exit::Refused, format!("{} exists already, and is not written over", path.display()))
             .advise("name another folder; secrets in use must stay what they are"));
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder.join(NATS_FOLDER));
-    made.map_err(|error| Failed::other(&format!("cannot make {}", folder.display()), &error))?;
+    let mut created = Created::default();
+    created.folder(folder)?;
+    created.folder(&folder.join(NATS_FOLDER))?;
     for path in &keys {
-        MasterKey::load_or_create(path).map_err(|error| Failed::other("a key file could not be made", &error))?;
+        let text = MasterKey::new_file_text();
+        let text = text.map_err(|error| Failed::other("a key could not be made", &error))?;
+        created.file(path, &text, SECRET_MODE)?;
     }
     for [seed_path, public_path] in &pairs {
         let pair = nkeys::KeyPair::new_user();
         let seed = pair.seed().map(Zeroizing::new);
         let seed = seed.map_err(|error| Failed::other("a key pair for NATS could not be made", &error))?;
-        write(seed_path, &seed, 0o600)?;
-        write(public_path, &pair.public_key(), 0o644)?;
+        created.file(seed_path, &Zeroizing::new(format!("{}\n", seed.as_str())), SECRET_MODE)?;
+        created.file(public_path, &format!("{}\n", pair.public_key()), PUBLIC_MODE)?;
     }
+    created.keep()?;
     Ok(keys.into_iter().chain(pairs.into_iter().flatten()).collect())
 }
 
 /// The names of the key files of every service.
 pub(crate) fn key_file_names() -> impl Iterator<Item = &'static str> {
     tocsin_triage::KEY_FILES.into_iter().chain(tocsin_dispatch::KEY_FILES).chain(tocsin_notification::KEY_FILES)
-}
-
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
-    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()
-    });
-    written.map_err(|error| Failed::other(&format!("cannot write {}", path.display()), &error))
 }
 
 #[cfg(test)]
@@ -106,5 +99,21 @@ mod tests {
         assert!(make(&place).is_err(), "a folder that lacks one is not filled up with another's");
         assert_eq!(std::fs::read(place.join("triage-master.key")).unwrap(), before);
         assert!(!place.join("dispatch.key").exists());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_filled_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let nats = folder.path().join(NATS_FOLDER);
+        std::fs::create_dir(&nats).unwrap();
+        // The last file: its name is taken, though nothing is found there.
+        std::os::unix::fs::symlink("nowhere", nats.join("operator.pub")).unwrap();
+        let failed = make(folder.path()).unwrap_err();
+        assert!(failed.message.contains("operator.pub"), "{}", failed.message);
+        let left = |place: &Path| std::fs::read_dir(place).unwrap().count();
+        assert_eq!((left(folder.path()), left(&nats)), (1, 1), "the folder for NATS and the link in it");
+        std::fs::remove_file(nats.join("operator.pub")).unwrap();
+        make(folder.path()).unwrap();
+        MasterKey::load_or_create(&folder.path().join("triage-master.key")).unwrap();
     }
 }

@@ -48,6 +48,12 @@ impl MasterKey {
         }
     }
 
+    /// What a new key file holds: a key in 64 hexadecimal digits, and the end of the line.
+    pub fn new_file_text() -> Result<Zeroizing<String>, SealError> {
+        let digits = Zeroizing::new(hex::encode(random::<32>()?.as_slice()));
+        Ok(Zeroizing::new(format!("{}\n", digits.as_str())))
+    }
+
     fn load(path: &Path, file: File) -> Result<Self, SealError> {
         let failed = |source: io::Error| SealError::MasterKeyFile { path: path.display().to_string(), source };
         let metadata = file.metadata().map_err(failed)?;
@@ -112,8 +118,7 @@ fn not_made(path: &Path, source: io::Error) -> SealError {
 /// Writes a fresh key beside the path and links it into place, so that the file is whole or absent, and never replaced.
 fn create(path: &Path) -> Result<(), SealError> {
     let failed = |source| not_made(path, source);
-    let secret = random::<32>()?;
-    let text = Zeroizing::new(format!("{}\n", hex::encode(secret.as_slice())));
+    let text = MasterKey::new_file_text()?;
     let suffix = hex::encode(random::<8>()?.as_slice());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;

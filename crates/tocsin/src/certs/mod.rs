@@ -15,10 +15,11 @@ use chrono::{DateTime, Utc};
 use tocsin_platform::clock::Clock;
 
 use crate::arguments::certs::{CertsCommand, NewCerts, RenewCerts};
+use crate::created::{Created, PUBLIC_MODE, SECRET_MODE};
 use crate::exit::{Exit, Failed};
 use crate::output::Form;
 use authority::Authority;
-use place::{Created, Staged};
+use place::Staged;
 
 pub(crate) use read::{Certificate, read_certificate};
 
@@ -78,10 +79,16 @@ fn new(form: Form, wanted: &NewCerts, now: DateTime<Utc>) -> Result<(), Failed> 
         let names = leaf::names(part, &hosts);
         leaves.push((part, leaf::make(&made.authority, part, names, wanted.wanted.days, now)?));
     }
-    let mut created = Created::in_folder(folder)?;
-    created.pair(folder, AUTHORITY, &made.certificate, &made.key)?;
+    let mut created = Created::default();
+    created.folder(folder)?;
+    let mut pair = |name, certificate: &str, key: &str| {
+        let [certificate_path, key_path] = both(folder, name);
+        created.file(&key_path, key, SECRET_MODE)?;
+        created.file(&certificate_path, certificate, PUBLIC_MODE)
+    };
+    pair(AUTHORITY, &made.certificate, &made.key)?;
     for (part, leaf) in &leaves {
-        created.pair(folder, part.name, &leaf.certificate, &leaf.key)?;
+        pair(part.name, &leaf.certificate, &leaf.key)?;
     }
     created.keep()?;
     show::list(form, folder, now).map(drop)

@@ -1,66 +1,13 @@
-//! Writing certificates and keys: new ones beside nothing, renewed ones in one step, so that no reader meets half a file.
+//! Putting renewed certificates and keys in the place of the old ones, so that no reader meets half a file.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use super::both;
+use crate::created::{PUBLIC_MODE, SECRET_MODE, cannot, sync_folder};
 use crate::exit::Failed;
-
-/// For the owner only.
-pub(super) const KEY_MODE: u32 = 0o600;
-/// Certificates are no secret.
-pub(super) const CERTIFICATE_MODE: u32 = 0o644;
-
-/// Files that were made together: unless they are kept, they go again together.
-pub(super) struct Created {
-    folder: PathBuf,
-    files: Vec<PathBuf>,
-}
-
-impl Created {
-    /// Begins with the folder, which is for its owner only when it is made here.
-    pub(super) fn in_folder(folder: &Path) -> Result<Self, Failed> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| cannot("make", folder, &error))?;
-        Ok(Self { folder: folder.to_owned(), files: Vec::new() })
-    }
-
-    /// Writes a certificate and its key, over nothing.
-    pub(super) fn pair(&mut self, folder: &Path, name: &str, certificate: &str, key: &str) -> Result<(), Failed> {
-        let [certificate_path, key_path] = both(folder, name);
-        self.file(&key_path, key, KEY_MODE)?;
-        self.file(&certificate_path, certificate, CERTIFICATE_MODE)
-    }
-
-    fn file(&mut self, path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
-        // Only what is made here may be taken away again.
-        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-        let mut file = file.map_err(|error| cannot("make", path, &error))?;
-        self.files.push(path.to_owned());
-        let written = file
-            .set_permissions(Permissions::from_mode(mode))
-            .and_then(|()| file.write_all(text.as_bytes()))
-            .and_then(|()| file.sync_all());
-        written.map_err(|error| cannot("write", path, &error))
-    }
-
-    /// They are whole: they stay.
-    pub(super) fn keep(mut self) -> Result<(), Failed> {
-        sync_folder(&self.folder).map_err(|error| cannot("sync", &self.folder, &error))?;
-        self.files.clear();
-        Ok(())
-    }
-}
-
-impl Drop for Created {
-    fn drop(&mut self) {
-        for path in &self.files {
-            // What cannot be removed is named by the next try.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
 
 /// New contents for files of one folder that wait beside them, so that what can fail has failed before the first file is
 /// replaced. Those that were not put in place go again.
@@ -84,8 +31,8 @@ impl Staged {
     /// Writes a certificate and its key beside the present ones.
     pub(super) fn pair(&mut self, name: &str, certificate: &str, key: &str) -> Result<(), Failed> {
         let [certificate_path, key_path] = both(&self.folder, name);
-        self.file(&key_path, key, KEY_MODE)?;
-        self.file(&certificate_path, certificate, CERTIFICATE_MODE)
+        self.file(&key_path, key, SECRET_MODE)?;
+        self.file(&certificate_path, certificate, PUBLIC_MODE)
     }
 
     /// Owner and mode become those of the old file, so that who could read that one can read the new one.
@@ -96,7 +43,7 @@ impl Staged {
         let temporary = path.with_file_name(name);
         let written = (|| -> io::Result<()> {
             let old = fs::metadata(path).ok();
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(KEY_MODE).open(&temporary)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(SECRET_MODE).open(&temporary)?;
             // Only what is made here may be taken away again.
             self.files.push(Waiting { temporary: temporary.clone(), path: path.to_owned() });
             file.write_all(text.as_bytes())?;
@@ -133,12 +80,4 @@ impl Drop for Staged {
             let _ = fs::remove_file(&waiting.temporary);
         }
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all())
-}
-
-fn cannot(what: &str, path: &Path, error: &io::Error) -> Failed {
-    Failed::other(&format!("cannot {what} {}", path.display()), error)
 }
