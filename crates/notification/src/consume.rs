@@ -221,7 +221,7 @@ impl Handler {
             recipient: contacts.get(&one.contact_id).cloned(),
             notice: one.clone(),
             bulletin: Arc::clone(bulletin),
-            lease_ends: lease.ends,
+            lease_ends: lease.ends(),
         });
         Ok(Written { ready: ready.collect(), all_new })
     }

@@ -54,7 +54,7 @@ pub(super) async fn claim(office: Arc<Office>, mut lanes: Vec<Vec<i64>>) -> Resu
     tocsin_platform::database::commit(transaction, "notification.claim").await?;
     // Nothing, although something is due: another process is claiming it.
     let next = if rows.is_empty() { SKIPPED_PAUSE } else { Duration::ZERO };
-    Ok(Claimed { ready: complete(&office, rows, lease.ends).await?, next: Some(next), time })
+    Ok(Claimed { ready: complete(&office, rows, lease.ends()).await?, next: Some(next), time })
 }
 
 async fn take<C: ConnectionTrait>(

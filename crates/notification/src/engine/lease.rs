@@ -15,8 +15,8 @@ use crate::office::Office;
 pub(crate) struct Lease {
     /// The agreed time at its beginning.
     pub(crate) now: DateTime<Utc>,
-    /// When it ends on the monotonic clock.
-    pub(crate) ends: Instant,
+    /// Its beginning on the monotonic clock.
+    began: Instant,
     seconds: u32,
 }
 
@@ -24,9 +24,14 @@ impl Lease {
     /// Begins one. The monotonic clock is read first, so that our view of the lease never outlasts the rows'.
     pub(crate) async fn begin<C: ConnectionTrait>(office: &Office, connection: &C) -> Result<Self, DbErr> {
         let seconds = office.config.lease_seconds;
-        let ends = Instant::now() + Duration::from_secs(seconds.into());
+        let began = Instant::now();
         let now = agreed_now(connection, &office.clock).await?;
-        Ok(Self { now, ends, seconds })
+        Ok(Self { now, began, seconds })
+    }
+
+    /// When it ends for us, on the monotonic clock.
+    pub(crate) fn ends(&self) -> Instant {
+        self.began + Duration::from_secs(self.seconds.into())
     }
 
     /// When it ends for others, in milliseconds of the agreed time.
@@ -36,8 +41,7 @@ impl Lease {
 
     /// The agreed time, carried on by the monotonic clock.
     pub(super) fn time(&self) -> AgreedTime {
-        let lasts = Duration::from_secs(self.seconds.into());
-        AgreedTime { moment: self.now, read_at: self.ends.checked_sub(lasts).unwrap_or(self.ends) }
+        AgreedTime { moment: self.now, read_at: self.began }
     }
 }
 
