@@ -126,7 +126,7 @@ impl Handler {
             office.outbox.record(transaction, &[report]).await?;
         }
         if notices.iter().any(|one| one.handed_to.is_some()) {
-            handover::call_coordinators(office, transaction, std::slice::from_ref(&bulletin)).await?;
+            handover::call_coordinators(office, transaction, std::slice::from_ref(&bulletin), now).await?;
         }
         let mut after = vec![AfterCommit::Start(written.ready)];
         after.extend(superseded.map(AfterCommit::Withdraw));

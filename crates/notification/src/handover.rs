@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use tocsin_domain::priority::Priority;
 use tocsin_platform::clock::to_ms;
-use tocsin_platform::database::agreed_now;
 
 use crate::bulletin::Bulletin;
 use crate::entity::{bulletin, notice};
@@ -29,19 +29,25 @@ pub(crate) async fn call_coordinators<C: ConnectionTrait>(
     office: &Office,
     connection: &C,
     bulletins: &[Arc<Bulletin>],
+    now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let mut seen = Vec::new();
     for bulletin in bulletins {
         let key = (bulletin.row.bulletin_id, bulletin.row.revision);
         if !seen.contains(&key) && bulletin.facts.kind == BulletinKind::Alert {
             seen.push(key);
-            call(office, connection, bulletin).await?;
+            call(office, connection, bulletin, now).await?;
         }
     }
     Ok(())
 }
 
-async fn call<C: ConnectionTrait>(office: &Office, connection: &C, about: &Bulletin) -> Result<(), DbErr> {
+async fn call<C: ConnectionTrait>(
+    office: &Office,
+    connection: &C,
+    about: &Bulletin,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
     let coordinator = about.row.coordinator_id.clone();
     if coordinator.is_empty() {
         return Ok(());
@@ -50,7 +56,7 @@ async fn call<C: ConnectionTrait>(office: &Office, connection: &C, about: &Bulle
     if contacts.get(&coordinator).is_none_or(|contact| contact.organisation_id.is_some()) {
         return Ok(());
     }
-    let (now, id) = (agreed_now(connection, &office.clock).await?, about.row.bulletin_id);
+    let id = about.row.bulletin_id;
     let row = bulletin::Model {
         bulletin_id: derived_id(&format!("handover:{id}:{}", about.row.revision)),
         revision: 0,

@@ -142,21 +142,21 @@ async fn record_all(office: &Office, receipts: &[Receipt]) -> Result<(), DbErr> 
         .lock_exclusive()
         .all(&transaction)
         .await?;
-    let now_ms = to_ms(agreed_now(&transaction, &office.clock).await?);
+    let now = agreed_now(&transaction, &office.clock).await?;
     let mut changes = Vec::new();
     let mut failed = Vec::new();
     for row in rows {
         let Some(state) = news.get(&row.notice_id) else { continue };
         let Some(bulletin) = office.bulletin(&transaction, row.bulletin_id, row.revision).await? else { continue };
         let by_hand = handover::name_for(&bulletin).filter(|_| needs_a_person(*state) && row.handed_to.is_none());
-        let Some(change) = change(row, *state, by_hand.clone(), bulletin.is_reported(), now_ms) else { continue };
+        let Some(change) = change(row, *state, by_hand.clone(), bulletin.is_reported(), to_ms(now)) else { continue };
         if by_hand.is_some() {
             failed.push(bulletin);
         }
         changes.push(change);
     }
     update_notices(&transaction, &changes).await?;
-    handover::call_coordinators(office, &transaction, &failed).await?;
+    handover::call_coordinators(office, &transaction, &failed, now).await?;
     tocsin_platform::database::commit(transaction, "notification.record_receipts").await
 }
 

@@ -111,26 +111,27 @@ async fn watch_oldest_unanswered(desk: &Desk, now_ms: i64) -> Result<(), TriageE
 /// Makes the first key pair or the next one, and says it. Returns after how long the next rotation is due.
 pub(crate) async fn rotate(desk: &Desk) -> Result<Option<Duration>, TriageError> {
     let period = desk.config.rotation_period();
-    rotate_if_due(desk).await?;
+    let now_ms = desk.vault.now_ms(&desk.clock).await?;
+    rotate_if_due(desk, now_ms).await?;
     let (key, made_at_ms) = desk.vault.current_public().await?;
     if !keys::is_announced(desk.database.reader(), &key.id).await? {
         announce(desk, &key, made_at_ms).await?;
     }
     let due_ms =
         desk.vault.rotated_at_ms().await?.saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
-    let wait = Ord::max(due_ms.saturating_sub(desk.vault.now_ms(&desk.clock).await?), 1);
+    let wait = Ord::max(due_ms.saturating_sub(now_ms), 1);
     Ok(Some(Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))))
 }
 
 /// At the start: there is a key, and it is said again, because intake's database may be a new one that never heard it.
 pub(crate) async fn begin(desk: &Desk) -> Result<(), TriageError> {
-    rotate_if_due(desk).await?;
+    rotate_if_due(desk, desk.vault.now_ms(&desk.clock).await?).await?;
     let (key, made_at_ms) = desk.vault.current_public().await?;
     announce(desk, &key, made_at_ms).await
 }
 
-async fn rotate_if_due(desk: &Desk) -> Result<(), TriageError> {
-    if desk.vault.rotate_if_due(desk.vault.now_ms(&desk.clock).await?, desk.config.rotation_period()).await? {
+async fn rotate_if_due(desk: &Desk, now_ms: i64) -> Result<(), TriageError> {
+    if desk.vault.rotate_if_due(now_ms, desk.config.rotation_period()).await? {
         tracing::info!("a new sealing key pair was made");
     }
     Ok(())
@@ -160,17 +161,17 @@ pub(crate) async fn keep_in_order(desk: &Desk, started_at_ms: i64) -> Result<Opt
             failed = Some(error);
         }
     }
-    if desk.vault.now_ms(&desk.clock).await?.saturating_sub(started_at_ms) >= UNTOUCHED_AFTER_START_MS {
-        destroy_retired(desk).await?;
+    // Time is the key store's: a process with a wrong clock must not end a key early.
+    let now_ms = desk.vault.now_ms(&desk.clock).await?;
+    if now_ms.saturating_sub(started_at_ms) >= UNTOUCHED_AFTER_START_MS {
+        destroy_retired(desk, now_ms).await?;
     }
     failed.map_or(Ok(None), Err)
 }
 
 /// Destroys the private halves of pairs that were retired long ago and that nothing waits for.
-async fn destroy_retired(desk: &Desk) -> Result<(), TriageError> {
+async fn destroy_retired(desk: &Desk, now_ms: i64) -> Result<(), TriageError> {
     let keep_ms = i64::from(desk.config.key_keep_hours) * HOUR_MS;
-    // Time is the key store's: a process with a wrong clock must not end a key early.
-    let now_ms = desk.vault.now_ms(&desk.clock).await?;
     let mut doomed = desk.vault.retired(now_ms.saturating_sub(keep_ms)).await?;
     if doomed.is_empty() {
         return Ok(());

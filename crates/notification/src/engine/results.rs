@@ -105,7 +105,7 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     let (indexes, changes): (Vec<usize>, Vec<Change>) = changes.into_values().unzip();
     update_notices(&transaction, &changes).await?;
     disable_webhooks(&transaction, batch).await?;
-    handover::call_coordinators(office, &transaction, &failed).await?;
+    handover::call_coordinators(office, &transaction, &failed, now).await?;
     tocsin_platform::database::commit(transaction, "notification.record_results").await?;
     let recorded = indexes.into_iter().filter_map(|index| batch.get(index));
     for (done, change) in recorded.zip(&changes) {
