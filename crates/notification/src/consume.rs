@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sea_orm::sea_query::OnConflict;
@@ -42,6 +43,12 @@ enum AfterCommit {
     Withdraw(Withdrawn),
 }
 
+/// What waits for the commit of one event.
+struct Pending {
+    since: Instant,
+    after: Vec<AfterCommit>,
+}
+
 /// What was written for a request.
 struct Written {
     /// To be started after the commit.
@@ -53,7 +60,7 @@ struct Written {
 /// The effects of events on this service.
 pub(crate) struct Handler {
     office: Arc<Office>,
-    pending: Mutex<HashMap<EventId, Vec<AfterCommit>>>,
+    pending: Mutex<HashMap<EventId, Pending>>,
 }
 
 #[async_trait]
@@ -66,18 +73,21 @@ impl Consume for Handler {
             other => return Err(ConsumeError::Fault(format!("notification does not consume {other}"))),
         };
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // A transaction that was rolled back says nothing; if another process took its events then, they never come back.
+        let lease = Duration::from_secs(self.office.config.lease_seconds.into());
+        pending.retain(|_, waiting| waiting.since.elapsed() < lease);
         if pending.len() >= PENDING_MAX {
             pending.clear();
         }
-        pending.insert(event.id, after);
+        pending.insert(event.id, Pending { since: Instant::now(), after });
         Ok(())
     }
 
     async fn committed(&self, event: &IncomingEvent) {
         // The notices are written under this process's lease, and nobody else looks at them until it ends.
         reach("notification.request_committed");
-        let after = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&event.id);
-        for step in after.unwrap_or_default() {
+        let waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&event.id);
+        for step in waiting.map(|waiting| waiting.after).unwrap_or_default() {
             match step {
                 AfterCommit::Start(ready) => self.office.engine.start(ready),
                 AfterCommit::Withdraw(withdrawn) => self.office.engine.withdraw(withdrawn),
@@ -230,7 +240,7 @@ impl Handler {
     /// brought is handed to the engine only after its commit.
     fn room(&self, lane: i16) -> usize {
         let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let brought = pending.values().flatten().map(|step| match step {
+        let brought = pending.values().flat_map(|waiting| &waiting.after).map(|step| match step {
             AfterCommit::Start(ready) => ready.len(),
             AfterCommit::Withdraw(_) => 0,
         });
