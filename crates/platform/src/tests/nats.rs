@@ -163,8 +163,8 @@ async fn events_that_are_too_large_wait_and_let_others_pass() {
         event.payload = vec![7; 5_000];
         event
     };
-    // More than one batch of the relay, in front of the others.
-    let mut events: Vec<_> = (1..=300).map(large).collect();
+    // More than one batch of the relay, in front of the others. Their versions have as many digits, so they are of one size.
+    let mut events: Vec<_> = (1_001..=1_300).map(large).collect();
     let first = events.iter().map(|event| event.id).min().unwrap();
     events.extend((1..=5).map(|version| world.event(Lane::Urgent, "small", version)));
     world.commit(&outbox, &events).await;
