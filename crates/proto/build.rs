@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "triage/v1/triage",
         "dispatch/v1/dispatch",
         "notification/v1/notification",
+        "notification/v1/suppression",
         "event/v1/event",
         "operations/v1/operations",
     ]

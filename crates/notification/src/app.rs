@@ -12,18 +12,21 @@ use tocsin_platform::service::{Doors, Foundation, Parts, StartError};
 use tocsin_platform::telemetry::metrics;
 use tocsin_proto::catalogue::Service;
 use tocsin_proto::notification::v1::contact_service_server::ContactServiceServer;
+use tocsin_proto::notification::v1::mail_suppression_service_server::MailSuppressionServiceServer;
 use tocsin_proto::notification::v1::notice_service_server::NoticeServiceServer;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tonic::service::Routes;
 use tracing::warn;
 
 use crate::api::Api;
 use crate::bulletin::Bulletins;
-use crate::channel::{Gateways, Smarthost, Webhooks};
+use crate::channel::{Gateways, Smarthosts, Webhooks};
 use crate::config::NotificationConfig;
 use crate::consume::Handler;
 use crate::contact::Directory;
 use crate::engine::{EngineEnds, engine, past_due, release_leases, run_dispatcher, run_results, run_withdrawals};
+use crate::mail;
 use crate::migration::Migrator;
 use crate::office::{Office, delete_ended_texts};
 use crate::receipts::{self, RECEIPTS_MAX};
@@ -45,6 +48,8 @@ pub struct App {
     office: Arc<Office>,
     ends: EngineEnds,
     progress: Reconciler,
+    /// The door for bounces, if there is one.
+    bounces: Option<TcpListener>,
 }
 
 impl App {
@@ -69,7 +74,12 @@ impl App {
             "" => format!("http://{door}"),
             given => given.to_owned(),
         };
-        if config.email.host.is_empty() {
+        let unsubscribe_url = match config.email.unsubscribe_url.trim_end_matches('/') {
+            "" => format!("http://{door}"),
+            given => given.to_owned(),
+        };
+        let bounces = bounce_door(&config).await?;
+        if config.email.all_smarthosts().is_empty() {
             tracing::warn!(key = "notification.email.host", "no smarthost is set: notices by e-mail wait until one is");
         }
         if config.sms.gateways.is_empty() {
@@ -85,16 +95,17 @@ impl App {
             directory: Directory::new(Arc::clone(&secrets), config.webhook.allow_loopback_http),
             secrets,
             bulletins: Bulletins::default(),
-            smarthost: Smarthost::new(&config.email).map_err(other)?,
+            smarthosts: Smarthosts::new(&config.email).map_err(other)?,
             gateways: Gateways::new(&config.sms).map_err(other)?,
             webhooks: Webhooks::new(&config.webhook).map_err(other)?,
             engine: handle,
             progress: progress.wake_handle(),
             public_url: foundation.settings.public_url.clone(),
             receipt_url,
+            unsubscribe_url,
             config,
         };
-        Ok(Self { foundation, office: Arc::new(office), ends, progress })
+        Ok(Self { foundation, office: Arc::new(office), ends, progress, bounces })
     }
 
     /// Runs until the drain, or until a task of it dies.
@@ -102,7 +113,7 @@ impl App {
     /// # Errors
     /// The first task that ended although nobody asked it to.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
-        let Self { foundation, office, ends, progress } = self;
+        let Self { foundation, office, ends, progress, bounces } = self;
         let mut tasks = Tasks::new(Duration::from_secs(foundation.settings.limits.drain_seconds_max));
         let (ended, recorder) = mpsc::unbounded_channel();
         tasks.spawn("notification results", run_results(Arc::clone(&office), recorder));
@@ -110,6 +121,9 @@ impl App {
         tasks.spawn("notification withdrawals", run_withdrawals(Arc::clone(&office), shutdown.clone()));
         tasks.spawn("notification progress", report::run(Arc::clone(&office), progress, shutdown.clone()));
         tasks.spawn("notification upkeep", upkeep(Arc::clone(&office), shutdown.clone()));
+        if let Some(listener) = bounces {
+            tasks.spawn("notification bounces", mail::lmtp::run(Arc::clone(&office), listener, shutdown.clone()));
+        }
         let recording = Arc::clone(&office);
         let receipts = tocsin_platform::group_commit::GroupCommit::spawn(
             "notification receipts",
@@ -118,8 +132,10 @@ impl App {
             move |batch| receipts::record(Arc::clone(&recording), batch),
         );
         let api = Api { office: Arc::clone(&office), credentials: foundation.credentials.clone() };
-        let services = Routes::new(ContactServiceServer::new(api.clone())).add_service(NoticeServiceServer::new(api));
-        let router = receipts::router(Arc::clone(&office), receipts);
+        let services = Routes::new(ContactServiceServer::new(api.clone()))
+            .add_service(MailSuppressionServiceServer::new(api.clone()))
+            .add_service(NoticeServiceServer::new(api));
+        let router = receipts::router(Arc::clone(&office), receipts).merge(mail::router(Arc::clone(&office)));
         let handler = Handler::new(Arc::clone(&office));
         let doors = Doors { routes: services, router, consume: Arc::new(handler), tasks };
         let ended = foundation.run(doors, shutdown).await;
@@ -130,6 +146,14 @@ impl App {
         }
         ended
     }
+}
+
+/// Binds the door for bounces, so that an address in use is named at the start.
+async fn bounce_door(config: &NotificationConfig) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.email.bounce_door() else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    let failed = |error| StartError::Other(format!("notification.email.bounces.listen: {address}: {error}"));
+    bound.map(Some).map_err(failed)
 }
 
 fn other(error: impl std::error::Error) -> StartError {

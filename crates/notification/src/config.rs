@@ -1,5 +1,7 @@
 //! The section `[notification]` of the settings, checked at start so that an error names the key.
 
+mod email;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use tocsin_domain::schedule::RetrySchedule;
 use tocsin_platform::config::{ConfigError, Secret, Settings, secret};
+
+pub use email::{BounceConfig, DkimKeyConfig, EmailConfig, MailTls, SmarthostConfig};
 
 /// Everything that can be set about notification.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,56 +29,12 @@ pub struct NotificationConfig {
     /// The delays between attempts.
     #[serde(default)]
     pub retry: RetrySchedule,
-    /// The smarthost.
+    /// E-mail.
     pub email: EmailConfig,
     /// The SMS gateways.
     pub sms: SmsConfig,
     /// Webhooks.
     pub webhook: WebhookConfig,
-}
-
-/// How the dialogue with the smarthost is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MailTls {
-    /// Plain at first, then upgraded; refused when the server does not offer it.
-    Starttls,
-    /// TLS from the first byte.
-    Implicit,
-    /// None at all; only to a loopback address.
-    None,
-}
-
-/// The smarthost that takes our e-mail.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EmailConfig {
-    /// Its name or address; empty when there is none, and e-mail notices wait.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// How it is encrypted.
-    pub tls: MailTls,
-    /// The PEM file of its authority, when it is not a public one.
-    #[serde(default)]
-    pub authority: Option<PathBuf>,
-    /// Who logs in; none for no login.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// The password.
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// A file that holds the password; it wins.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// The sender's address; its domain names our messages.
-    pub from: String,
-    /// The most sessions at the same time.
-    pub connections_max: usize,
-    /// How long connecting may take, and each command, in seconds.
-    pub command_seconds: u32,
-    /// How long handing over one message may take, in seconds.
-    pub data_seconds: u32,
 }
 
 /// Which interface an SMS gateway has.
@@ -164,11 +124,7 @@ impl NotificationConfig {
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let mut config: Self = settings.section("notification")?;
         config.check(settings)?;
-        config.email.password = secret(
-            "notification.email.password",
-            config.email.password.as_ref(),
-            config.email.password_file.as_deref(),
-        )?;
+        config.email.read_secrets()?;
         for gateway in &mut config.sms.gateways {
             gateway.password = secret(
                 "notification.sms.gateways.password",
@@ -207,23 +163,10 @@ impl NotificationConfig {
         if !self.phone_prefixes.iter().all(|prefix| is_phone_prefix(prefix)) {
             return Err(settings.invalid("notification.phone_prefixes", "write each as + and digits, such as +44"));
         }
-        self.check_email(settings)?;
+        self.email.check(settings)?;
         self.check_gateways(settings)?;
         if self.webhook.connect_to.values().any(|target| !target.ip().is_loopback()) {
             return Err(settings.invalid("notification.webhook.connect_to", "each target must be a loopback address"));
-        }
-        Ok(())
-    }
-
-    fn check_email(&self, settings: &Settings) -> Result<(), ConfigError> {
-        if self.email.from.parse::<lettre::Address>().is_err() {
-            return Err(settings.invalid("notification.email.from", "must be an e-mail address"));
-        }
-        if self.email.tls == MailTls::None && !self.email.host.is_empty() && !is_loopback_host(&self.email.host) {
-            return Err(settings.invalid(
-                "notification.email.tls",
-                "may be none only to a loopback address: use starttls or implicit",
-            ));
         }
         Ok(())
     }
@@ -292,6 +235,20 @@ mod tests {
         check(&format!("{kannel}url = \"http://sms.example/cgi-bin/sendsms\""), "notification.sms.gateways");
         assert!(read(&format!("{kannel}url = \"http://127.0.0.1:13013/cgi-bin/sendsms\"")).is_ok());
         assert!(read("[notification.email]\nhost = \"localhost\"\ntls = \"none\"").is_ok());
+        let second = "[[notification.email.smarthosts]]\nhost = \"mail.example\"\n";
+        check(&format!("{second}tls = \"none\""), "notification.email.tls");
+        check("[[notification.email.smarthosts]]\nhost = \"\"", "notification.email.smarthosts");
+        check(
+            "[notification.email]\nreturn_path = \"a-very-long-mailbox@m.example\"",
+            "notification.email.return_path",
+        );
+        check("[notification.email]\nunsubscribe_url = \"http://m.example\"", "notification.email.unsubscribe_url");
+        check("[[notification.email.dkim]]\nselector = \"a;b\"\nkey_file = \"k\"", "notification.email.dkim");
+        check("[notification.email.bounces]\nlisten = \"0.0.0.0:2424\"", "notification.email.bounces.listen");
+        check("[notification.email.bounces]\nhard_max = 0", "notification.email.bounces");
+        let both = format!("[notification.email]\nhost = \"first.example\"\n{second}");
+        let hosts: Vec<_> = read(&both).unwrap().email.all_smarthosts().into_iter().map(|one| one.host).collect();
+        assert_eq!(hosts, ["first.example", "mail.example"]);
     }
 
     fn check(text: &str, key: &str) {

@@ -16,6 +16,7 @@ mod bulletin;
 mod engine;
 mod expand;
 mod handover;
+mod mail;
 mod office;
 mod store;
 

@@ -1,5 +1,7 @@
 //! notification's own tables, the same for SQLite and PostgreSQL.
 
+mod mail;
+
 use sea_orm_migration::prelude::{
     DbErr, Index, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, Table, async_trait,
 };
@@ -14,7 +16,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        tocsin_platform::database::migrations_with(Tables)
+        let mut migrations = tocsin_platform::database::migrations_with(Tables);
+        migrations.push(Box::new(mail::MailTables));
+        migrations
     }
 }
 

@@ -15,7 +15,7 @@ use tocsin_platform::outbox::Outbox;
 use uuid::Uuid;
 
 use crate::bulletin::{Bulletin, Bulletins};
-use crate::channel::{Gateways, Smarthost, Webhooks};
+use crate::channel::{Gateways, Smarthosts, Webhooks};
 use crate::config::NotificationConfig;
 use crate::contact::Directory;
 use crate::engine::EngineHandle;
@@ -35,7 +35,7 @@ pub(crate) struct Office {
     pub(crate) secrets: Arc<LocalSecrets>,
     pub(crate) directory: Directory,
     pub(crate) bulletins: Bulletins,
-    pub(crate) smarthost: Smarthost,
+    pub(crate) smarthosts: Smarthosts,
     pub(crate) gateways: Gateways,
     pub(crate) webhooks: Webhooks,
     pub(crate) engine: EngineHandle,
@@ -45,6 +45,8 @@ pub(crate) struct Office {
     pub(crate) public_url: String,
     /// Where gateways tell of deliveries, without a slash at its end.
     pub(crate) receipt_url: String,
+    /// Where people unsubscribe, without a slash at its end.
+    pub(crate) unsubscribe_url: String,
 }
 
 impl Office {

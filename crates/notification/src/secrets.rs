@@ -115,6 +115,21 @@ impl LocalSecrets {
         self.mac(b"receipt\0", notice_id.as_bytes()).is_some_and(|mac| mac.verify_slice(&shown).is_ok())
     }
 
+    /// Proves that we wrote something for a purpose: 32 bytes, of which the first few may do.
+    pub(crate) fn proof(&self, purpose: &[u8], text: &[u8]) -> Vec<u8> {
+        self.mac(purpose, text).map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default()
+    }
+
+    /// Whether this is the beginning of that proof, in constant time.
+    pub(crate) fn proof_holds(&self, purpose: &[u8], text: &[u8], shown: &[u8]) -> bool {
+        !shown.is_empty() && self.mac(purpose, text).is_some_and(|mac| mac.verify_truncated_left(shown).is_ok())
+    }
+
+    /// An e-mail address as it is remembered with bounces: a keyed hash, so that their tables name nobody.
+    pub(crate) fn address_mac(&self, address: &str) -> String {
+        hex::encode(self.proof(b"mail address\0", address.to_ascii_lowercase().as_bytes()))
+    }
+
     /// A destination as limits are kept for it: a keyed hash, so that the table of notices names no member's host.
     pub(crate) fn destination(&self, name: &str) -> i64 {
         let digest = self.mac(b"destination\0", name.as_bytes()).map(|mac| mac.finalize().into_bytes());

@@ -129,6 +129,7 @@ fn contact(from: &Value, organisation: &str) -> Contact {
         phone: text(from, "phone"),
         webhook: text(from, "webhook"),
         webhook_secret: text(from, "webhook_secret"),
+        openpgp_key: text(from, "openpgp_key"),
         channels: texts(from, "channels"),
         quiet_hours: text(from, "quiet_hours"),
         urgent_overrides_quiet_hours: from["urgent_overrides_quiet_hours"].as_bool().unwrap_or_default(),

@@ -52,6 +52,7 @@ fn decode(office: &Office, given: Vec<Contact>) -> Result<Vec<ImportedContact>, 
     let rules = ImportRules {
         phone_prefixes: office.config.phone_prefixes.clone(),
         loopback_http: office.config.webhook.allow_loopback_http,
+        now: office.clock.now(),
     };
     let mut violations = Vec::new();
     let mut seen = HashSet::new();

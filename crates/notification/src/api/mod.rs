@@ -2,6 +2,7 @@
 
 mod import_contacts;
 mod list_notices;
+mod mail_suppressions;
 mod preview_notices;
 
 use std::sync::Arc;

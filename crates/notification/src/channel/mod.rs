@@ -1,24 +1,32 @@
 //! The channels: how one attempt is made by e-mail, SMS or webhook, and how its end is told.
 
+mod dkim;
 mod generic;
 mod guard;
 mod kannel;
 mod message;
+mod openpgp;
 mod resolver;
 mod session;
 mod signature;
 mod smarthost;
+mod smarthosts;
 mod sms;
+mod starttls;
+mod status;
 mod webhook;
 
 use tocsin_domain::notice::NoticeState;
 
 pub(crate) use guard::WebhookUrl;
 pub(crate) use kannel::state_of as kannel_state;
-pub(crate) use message::{Mail, MailHeaders};
+pub(crate) use message::{Letter, Mail, MailHeaders};
+pub(crate) use openpgp::{OpenPgpError, OpenPgpKey};
+pub(crate) use session::{SessionFailure, Stage};
 pub(crate) use signature::WebhookSecret;
-pub(crate) use smarthost::Smarthost;
+pub(crate) use smarthosts::{Smarthosts, judge as judge_mail};
 pub(crate) use sms::{Gateways, SmsMessage};
+pub(crate) use status::{BounceClass, EnhancedStatus};
 pub(crate) use webhook::{WebhookPost, Webhooks};
 
 /// How one attempt ended.

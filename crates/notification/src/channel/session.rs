@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
@@ -22,10 +22,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::starttls;
+use super::status::EnhancedStatus;
+
 /// How the dialogue is encrypted, ready to use.
 #[derive(Clone)]
 pub(super) enum Encryption {
-    Starttls(TlsParameters),
+    Starttls(Arc<rustls::ClientConfig>),
     Implicit(Arc<rustls::ClientConfig>),
     LoopbackOnly,
 }
@@ -42,20 +45,42 @@ pub(super) struct Address {
     pub(super) data_deadline: Duration,
 }
 
+/// What was refused, or could not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The session, or our being its client: nothing is said about any recipient.
+    Session,
+    /// The recipient.
+    Recipient,
+    /// The message.
+    Message,
+}
+
 /// How a dialogue failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SessionFailure {
+pub(crate) struct SessionFailure {
+    pub(crate) stage: Stage,
     /// The reply's code, as 451, when the server answered.
-    pub(super) reply: Option<u16>,
-    /// A short word when it did not.
-    pub(super) word: &'static str,
+    pub(crate) reply: Option<u16>,
+    /// The reply's enhanced status, as 5.1.1 (RFC 3463), when it had one.
+    pub(crate) status: Option<EnhancedStatus>,
+    /// A short word when the server did not answer.
+    pub(crate) word: &'static str,
     /// Whether the message itself may have been taken.
-    pub(super) data_begun: bool,
+    pub(crate) data_begun: bool,
 }
 
 impl SessionFailure {
-    fn word(word: &'static str) -> Self {
-        Self { reply: None, word, data_begun: false }
+    pub(super) fn word(word: &'static str) -> Self {
+        Self { stage: Stage::Session, reply: None, status: None, word, data_begun: false }
+    }
+
+    pub(super) fn reply(code: u16) -> Self {
+        Self { reply: Some(code), ..Self::word("unexpected_reply") }
+    }
+
+    fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
     }
 }
 
@@ -81,32 +106,7 @@ impl Session {
         let peer = stream.peer_addr().map_err(|_| SessionFailure::word("connect_failed"))?;
         // Without it each message waits some 40 ms for a delayed acknowledgement.
         stream.set_nodelay(true).map_err(|_| SessionFailure::word("connect_failed"))?;
-        let greeted = match &address.encryption {
-            Encryption::LoopbackOnly if !peer.ip().is_loopback() => return Err(SessionFailure::word("not_encrypted")),
-            Encryption::LoopbackOnly | Encryption::Starttls(_) => {
-                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &address.hello).await
-            }
-            Encryption::Implicit(config) => {
-                let name = rustls::pki_types::ServerName::try_from(address.host.clone())
-                    .map_err(|_| SessionFailure::word("tls_failed"))?;
-                let stream = TlsConnector::from(Arc::clone(config))
-                    .connect(name, stream)
-                    .await
-                    .map_err(|_| SessionFailure::word("tls_failed"))?;
-                AsyncSmtpConnection::connect_with_transport(Box::new(Encrypted { stream, peer }), &address.hello).await
-            }
-        };
-        let mut connection = greeted.map_err(|error| failure(&error, "greeting_failed"))?;
-        if let Encryption::Starttls(parameters) = &address.encryption {
-            // A server that does not offer it may be a stranger in the middle: there is no falling back.
-            if !connection.can_starttls() {
-                return Err(SessionFailure::word("starttls_missing"));
-            }
-            connection
-                .starttls(parameters.clone(), &address.hello)
-                .await
-                .map_err(|error| failure(&error, "tls_failed"))?;
-        }
+        let mut connection = greet(address, stream, peer).await?;
         if let Some(login) = &address.login {
             connection
                 .auth(&[Mechanism::Plain, Mechanism::Login], login)
@@ -130,10 +130,7 @@ impl Session {
         let mail = Mail::new(envelope.from().cloned(), options).to_string();
         let rcpt = Rcpt::new(recipient.clone(), Vec::new()).to_string();
         self.envelope(address, [mail, rcpt, Data.to_string()]).await?;
-        let late = |mut failure: SessionFailure| {
-            failure.data_begun = true;
-            failure
-        };
+        let late = |failure: SessionFailure| SessionFailure { stage: Stage::Message, data_begun: true, ..failure };
         let response = timeout(address.data_deadline, self.connection.message(message))
             .await
             .map_err(|_| late(SessionFailure::word("data_timeout")))?
@@ -160,21 +157,22 @@ impl Session {
     /// The commands before the message: in one write where the server takes that, else one by one. Each reply is checked
     /// in its place; after the first that is not good the session ends, whatever the server had answered to the rest.
     async fn envelope(&mut self, address: &Address, commands: [String; 3]) -> Result<(), SessionFailure> {
-        const GOOD: [&[u16]; 3] = [&[250], &[250, 251], &[354]];
+        const GOOD: [(Stage, &[u16]); 3] =
+            [(Stage::Session, &[250]), (Stage::Recipient, &[250, 251]), (Stage::Message, &[354])];
         if !self.pipelining {
-            for (command, good) in commands.into_iter().zip(GOOD) {
-                self.command(address, command, good).await?;
+            for (command, (stage, good)) in commands.into_iter().zip(GOOD) {
+                self.command(address, command, good).await.map_err(|failure| failure.at(stage))?;
             }
             return Ok(());
         }
-        let [first, rest @ ..] = GOOD;
-        self.command(address, commands.concat(), first).await?;
-        for good in rest {
+        let [(stage, first), rest @ ..] = GOOD;
+        self.command(address, commands.concat(), first).await.map_err(|failure| failure.at(stage))?;
+        for (stage, good) in rest {
             let response = timeout(address.command_deadline, self.connection.read_response())
                 .await
-                .map_err(|_| SessionFailure::word("command_timeout"))?
-                .map_err(|error| failure(&error, "connection_broken"))?;
-            expect(&response, good)?;
+                .map_err(|_| SessionFailure::word("command_timeout"))
+                .and_then(|reply| reply.map_err(|error| failure(&error, "connection_broken")));
+            response.and_then(|response| expect(&response, good)).map_err(|failure| failure.at(stage))?;
         }
         Ok(())
     }
@@ -186,6 +184,36 @@ impl Session {
             .map_err(|error| failure(&error, "connection_broken"))?;
         expect(&response, good)
     }
+}
+
+/// Brings the connection to where the dialogue may begin, encrypted unless it stays on this machine.
+async fn greet(
+    address: &Address,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<AsyncSmtpConnection, SessionFailure> {
+    let (config, greeting): (_, &[u8]) = match &address.encryption {
+        Encryption::LoopbackOnly if !peer.ip().is_loopback() => return Err(SessionFailure::word("not_encrypted")),
+        Encryption::LoopbackOnly => {
+            let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &address.hello).await;
+            return greeted.map_err(|error| failure(&error, "greeting_failed"));
+        }
+        Encryption::Implicit(config) => (config, b""),
+        Encryption::Starttls(config) => {
+            starttls::negotiate(&mut stream, &address.hello).await?;
+            // The server has greeted already and does not do so again; the client below waits for it.
+            (config, b"220 encrypted\r\n")
+        }
+    };
+    let name = rustls::pki_types::ServerName::try_from(address.host.clone())
+        .map_err(|_| SessionFailure::word("tls_failed"))?;
+    let stream = TlsConnector::from(Arc::clone(config))
+        .connect(name, stream)
+        .await
+        .map_err(|_| SessionFailure::word("tls_failed"))?;
+    let encrypted = Encrypted { greeting, stream, peer };
+    let greeted = AsyncSmtpConnection::connect_with_transport(Box::new(encrypted), &address.hello).await;
+    greeted.map_err(|error| failure(&error, "greeting_failed"))
 }
 
 /// Whether the server says that it takes commands ahead of its replies. lettre keeps that part of the greeting to itself,
@@ -200,17 +228,22 @@ fn expect(response: &Response, good: &[u16]) -> Result<(), SessionFailure> {
     if good.iter().any(|code| response.has_code(*code)) {
         return Ok(());
     }
-    Err(SessionFailure { reply: response.code().to_string().parse().ok(), word: "unexpected_reply", data_begun: false })
+    let reply = response.code().to_string().parse().ok();
+    Err(SessionFailure { reply, ..SessionFailure::word("unexpected_reply") })
 }
 
 fn failure(error: &lettre::transport::smtp::Error, word: &'static str) -> SessionFailure {
-    let reply = error.status().and_then(|code| code.to_string().parse().ok());
-    SessionFailure { reply, word, data_begun: false }
+    let reply: Option<u16> = error.status().and_then(|code| code.to_string().parse().ok());
+    // The text of a refusal is the error's source, and begins with the enhanced status.
+    let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let status = reply.and_then(|_| text.split_whitespace().next()?.parse().ok());
+    SessionFailure { reply, status, ..SessionFailure::word(word) }
 }
 
-/// A stream that was encrypted before the greeting.
+/// An encrypted stream, with a greeting that is read before anything of it.
 #[derive(Debug)]
 struct Encrypted {
+    greeting: &'static [u8],
     stream: TlsStream<TcpStream>,
     peer: SocketAddr,
 }
@@ -227,6 +260,12 @@ impl AsyncRead for Encrypted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.greeting.is_empty() {
+            let (now, later) = self.greeting.split_at(self.greeting.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            self.greeting = later;
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

@@ -1,35 +1,33 @@
-//! The smarthost: a bounded number of kept sessions, and what its replies mean for a notice.
+//! One smarthost: a bounded number of kept sessions, and a rest when it does not answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use tocsin_domain::notice::NoticeState;
 use tokio::sync::Semaphore;
 
 use super::session::{Address, Encryption, Session, SessionFailure};
-use super::{MailHeaders, Outcome, Pace};
-use crate::config::{EmailConfig, MailTls};
+use crate::config::{MailTls, SmarthostConfig};
 use crate::tls::{TlsError, client};
 
 /// A kept session older than this is closed rather than used: many servers hang up on idle clients without a word.
 const IDLE_MAX: Duration = Duration::from_secs(20);
+/// So many sessions in a row that could not be had let the smarthost rest.
+const FAILURES_MAX: u32 = 5;
+/// The first rest; each further one is twice as long.
+const REST_FIRST: Duration = Duration::from_secs(15);
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_mins(5);
 
-/// Why the smarthost's settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SmarthostError {
-    /// The sender is no address.
-    #[error("notification.email.from must be an e-mail address")]
-    From,
-    /// TLS.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The authority's file.
-    #[error("notification.email.authority holds no PEM certificate that can be used")]
-    Authority,
+/// What all smarthosts have in common.
+pub(super) struct Terms {
+    /// How we name ourselves.
+    pub(super) hello: String,
+    pub(super) sessions_max: usize,
+    pub(super) command_deadline: Duration,
+    pub(super) data_deadline: Duration,
 }
 
 struct Idle {
@@ -37,57 +35,95 @@ struct Idle {
     since: Instant,
 }
 
-/// The smarthost as all attempts share it.
-#[derive(Clone)]
-pub(crate) struct Smarthost {
-    inner: Arc<Inner>,
+/// Whether it answers.
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    rests_until: Option<Instant>,
+    rest: Duration,
 }
 
-struct Inner {
-    /// None when no host is set.
-    address: Option<Address>,
-    headers: MailHeaders,
+/// One smarthost as all attempts share it.
+pub(super) struct Smarthost {
+    address: Address,
     idle: Mutex<Vec<Idle>>,
     sessions: Semaphore,
+    health: Mutex<Health>,
 }
 
 impl Smarthost {
-    pub(crate) fn new(config: &EmailConfig) -> Result<Self, SmarthostError> {
-        let from: lettre::Address = config.from.parse().map_err(|_| SmarthostError::From)?;
-        let address = if config.host.is_empty() { None } else { Some(address(config, &from)?) };
-        let inner = Inner {
-            address,
-            headers: MailHeaders::new(from),
-            idle: Mutex::new(Vec::new()),
-            sessions: Semaphore::new(config.connections_max),
+    pub(super) fn new(config: &SmarthostConfig, terms: &Terms) -> Result<Self, TlsError> {
+        let tls = || client("notification.email.authority", config.authority.as_deref()).map(Arc::new);
+        let encryption = match config.tls {
+            MailTls::None => Encryption::LoopbackOnly,
+            MailTls::Implicit => Encryption::Implicit(tls()?),
+            MailTls::Starttls => Encryption::Starttls(tls()?),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let login = config.username.as_ref().map(|username| {
+            let password = config.password.as_ref().map(|password| password.expose().to_owned());
+            Credentials::new(username.clone(), password.unwrap_or_default())
+        });
+        let address = Address {
+            host: config.host.clone(),
+            port: config.port,
+            encryption,
+            login,
+            hello: ClientId::Domain(terms.hello.clone()),
+            command_deadline: terms.command_deadline,
+            data_deadline: terms.data_deadline,
+        };
+        let sessions = Semaphore::new(terms.sessions_max);
+        Ok(Self { address, idle: Mutex::new(Vec::new()), sessions, health: Mutex::default() })
     }
 
-    /// The headers that all our messages share.
-    pub(crate) fn headers(&self) -> &MailHeaders {
-        &self.inner.headers
+    /// The longest that one delivery takes, waiting for a free session aside.
+    pub(super) fn longest(&self) -> Duration {
+        self.address.command_deadline * 2 + self.address.data_deadline
     }
 
-    /// Makes one attempt.
-    pub(crate) async fn send(&self, to: &lettre::Address, message: &[u8]) -> Outcome {
-        let Some(address) = &self.inner.address else { return Outcome::temporary("no_smarthost") };
-        let from = self.inner.headers.from().clone();
-        let Ok(envelope) = Envelope::new(Some(from), vec![to.clone()]) else {
-            return Outcome::Refused { code: "bad_address".to_owned(), tries: 1 };
-        };
-        let Ok(_permit) = self.inner.sessions.acquire().await else { return Outcome::temporary("closing") };
-        match self.dialogue(address, &envelope, message).await {
-            Ok(code) => Outcome::taken(NoticeState::Accepted, code.to_string()),
-            Err(failure) => judge(&failure),
+    /// How long it still rests; zero when it may be tried. Whoever is let through after a rest is the probe: the others
+    /// wait for another rest meanwhile.
+    pub(super) fn rests_for(&self, now: Instant) -> Duration {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match health.rests_until {
+            Some(until) if until > now => until - now,
+            Some(_) => {
+                health.rests_until = Some(now + health.rest);
+                Duration::ZERO
+            }
+            None => Duration::ZERO,
         }
+    }
+
+    fn answered(&self) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Health::default();
+    }
+
+    fn did_not_answer(&self, now: Instant) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.failures = health.failures.saturating_add(1);
+        if health.failures >= FAILURES_MAX {
+            health.rest = if health.rest.is_zero() { REST_FIRST } else { (health.rest * 2).min(REST_MAX) };
+            health.rests_until = Some(now + health.rest);
+        }
+    }
+
+    /// Delivers one message and returns the code of success.
+    pub(super) async fn deliver(&self, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
+        let Ok(_permit) = self.sessions.acquire().await else { return Err(SessionFailure::word("closing")) };
+        let outcome = self.dialogue(envelope, message).await;
+        match &outcome {
+            Err(failure) if failure.stage == super::session::Stage::Session => self.did_not_answer(Instant::now()),
+            _ => self.answered(),
+        }
+        outcome
     }
 
     /// A kept session may have been closed by the server; then the message goes over a fresh one, unless its content
     /// was already on the line.
-    async fn dialogue(&self, address: &Address, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
+    async fn dialogue(&self, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
         if let Some(kept) = self.take_idle() {
-            match kept.send(address, envelope, message).await {
+            match kept.send(&self.address, envelope, message).await {
                 Ok((session, code)) => {
                     self.keep(session);
                     return Ok(code);
@@ -98,66 +134,21 @@ impl Smarthost {
                 Err(_) => {}
             }
         }
-        let (session, code) = Session::open(address).await?.send(address, envelope, message).await?;
+        let session = Session::open(&self.address).await?;
+        let (session, code) = session.send(&self.address, envelope, message).await?;
         self.keep(session);
         Ok(code)
     }
 
     fn take_idle(&self) -> Option<Session> {
-        let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|kept| kept.since.elapsed() < IDLE_MAX);
         idle.pop().map(|kept| kept.session)
     }
 
     fn keep(&self, session: Session) {
-        let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(Idle { session, since: Instant::now() });
-    }
-}
-
-fn address(config: &EmailConfig, from: &lettre::Address) -> Result<Address, SmarthostError> {
-    let encryption = match config.tls {
-        MailTls::None => Encryption::LoopbackOnly,
-        MailTls::Implicit => {
-            Encryption::Implicit(Arc::new(client("notification.email.authority", config.authority.as_deref())?))
-        }
-        MailTls::Starttls => {
-            let mut parameters = TlsParameters::builder(config.host.clone());
-            if let Some(path) = &config.authority {
-                let pem = std::fs::read(path).map_err(|_| SmarthostError::Authority)?;
-                let certificate = Certificate::from_pem(&pem).map_err(|_| SmarthostError::Authority)?;
-                parameters = parameters.add_root_certificate(certificate);
-            }
-            Encryption::Starttls(parameters.build().map_err(|_| SmarthostError::Authority)?)
-        }
-    };
-    let login = config.username.as_ref().map(|username| {
-        let password = config.password.as_ref().map(|password| password.expose().to_owned());
-        Credentials::new(username.clone(), password.unwrap_or_default())
-    });
-    Ok(Address {
-        host: config.host.clone(),
-        port: config.port,
-        encryption,
-        login,
-        hello: ClientId::Domain(from.domain().to_owned()),
-        command_deadline: Duration::from_secs(config.command_seconds.into()),
-        data_deadline: Duration::from_secs(config.data_seconds.into()),
-    })
-}
-
-fn judge(failure: &SessionFailure) -> Outcome {
-    match failure.reply {
-        Some(reply @ 500..=599) => Outcome::Refused { code: reply.to_string(), tries: 1 },
-        Some(reply @ 400..=499) => Outcome::Temporary {
-            code: reply.to_string(),
-            pace: Pace::MailServer,
-            retry_after_seconds: None,
-            throttled: reply == 421,
-        },
-        // Any other code is out of place: the dialogue is not to be trusted, and the notice is tried again.
-        Some(reply) => Outcome::temporary(reply.to_string()),
-        None => Outcome::temporary(failure.word),
     }
 }
 
@@ -166,21 +157,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_have_their_meaning() {
-        check(Some(450), "later, as a mail server asks");
-        check(Some(421), "later, as a mail server asks");
-        check(Some(550), "refused");
-        check(Some(354), "later");
-        check(None, "later");
-    }
-
-    fn check(reply: Option<u16>, expected: &str) {
-        let shown = match judge(&SessionFailure { reply, word: "data_timeout", data_begun: false }) {
-            Outcome::Temporary { pace: Pace::MailServer, .. } => "later, as a mail server asks",
-            Outcome::Temporary { .. } => "later",
-            Outcome::Refused { tries: 1, .. } => "refused",
-            _ => "other",
+    fn a_smarthost_that_does_not_answer_rests_longer_each_time() {
+        let config = SmarthostConfig {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            tls: MailTls::None,
+            authority: None,
+            username: None,
+            password: None,
+            password_file: None,
         };
-        assert_eq!(shown, expected, "{reply:?}");
+        let second = Duration::from_secs(1);
+        let terms = Terms {
+            hello: "tocsin.example".to_owned(),
+            sessions_max: 1,
+            command_deadline: second,
+            data_deadline: second,
+        };
+        let smarthost = Smarthost::new(&config, &terms).unwrap();
+        let start = Instant::now();
+        for _ in 0..4 {
+            smarthost.did_not_answer(start);
+        }
+        assert!(smarthost.rests_for(start).is_zero());
+        smarthost.did_not_answer(start);
+        assert_eq!(smarthost.rests_for(start), REST_FIRST);
+        let later = start + REST_FIRST;
+        assert!(smarthost.rests_for(later).is_zero(), "one probe");
+        assert_eq!(smarthost.rests_for(later), REST_FIRST, "and one only");
+        smarthost.did_not_answer(later);
+        assert_eq!(smarthost.rests_for(later), REST_FIRST * 2);
+        for _ in 0..20 {
+            smarthost.did_not_answer(later);
+        }
+        assert_eq!(smarthost.rests_for(later), REST_MAX);
+        smarthost.answered();
+        assert!(smarthost.rests_for(later).is_zero());
     }
 }

@@ -16,6 +16,9 @@ pub(crate) struct Details {
     pub(crate) webhook: String,
     pub(crate) webhook_secret: String,
     pub(crate) shared_word: String,
+    /// The armored OpenPGP key, empty for none.
+    #[serde(default)]
+    pub(crate) openpgp_key: String,
 }
 
 impl std::fmt::Debug for Details {
@@ -33,6 +36,7 @@ impl Drop for Details {
             &mut self.webhook,
             &mut self.webhook_secret,
             &mut self.shared_word,
+            &mut self.openpgp_key,
         ] {
             text.zeroize();
         }
@@ -42,7 +46,7 @@ impl Drop for Details {
 impl Details {
     /// The stored form, bound to the contact's id.
     pub(crate) fn seal(&self, key: &DataKey, contact_id: &str) -> Result<Vec<u8>, SealError> {
-        // Six strings always serialise.
+        // Strings always serialise.
         let plain = Zeroizing::new(serde_json::to_vec(self).map_err(|_| SealError::Malformed)?);
         let sealed = encrypt(key, &associated(contact_id), &plain)?;
         Ok([sealed.nonce, sealed.ciphertext].concat())

@@ -9,8 +9,10 @@ use tocsin_domain::channel::{Channel, ContactChannels, QuietHours};
 use tocsin_domain::language::{Language, LanguageTag};
 
 use super::Details;
-use crate::channel::{WebhookSecret, WebhookUrl};
+use crate::channel::{OpenPgpError, OpenPgpKey, WebhookSecret, WebhookUrl};
 use crate::entity::contact;
+use crate::mail::rows::suppression;
+use crate::mail::suppressions::Suppression;
 use crate::secrets::LocalSecrets;
 
 /// The most contacts in memory.
@@ -30,6 +32,10 @@ pub(crate) struct Recipient {
     pub(crate) quiet_hours: Option<QuietHours>,
     pub(crate) urgent_overrides_quiet_hours: bool,
     pub(crate) email: Option<lettre::Address>,
+    /// Whether its address is written to.
+    pub(crate) mail_suppression: Option<Suppression>,
+    /// None without a key; an error for one that was good at its import and cannot be read any more.
+    pub(crate) openpgp: Option<Result<OpenPgpKey, OpenPgpError>>,
     pub(crate) phone: Option<String>,
     pub(crate) webhook: Option<WebhookUrl>,
     pub(crate) webhook_secret: Option<WebhookSecret>,
@@ -105,10 +111,13 @@ impl Directory {
             if missing.is_empty() {
                 continue;
             }
-            let rows =
-                contact::Entity::find().filter(contact::Column::ContactId.is_in(missing)).all(connection).await?;
+            let wanted = contact::Column::ContactId.is_in(missing.iter().map(String::as_str));
+            let rows = contact::Entity::find().filter(wanted).all(connection).await?;
+            // Read after the contacts: one that comes between the two is seen, and grows the version of its contact too.
+            let mut suppressed = suppressions(connection, &missing).await?;
             for row in rows {
-                if let Some(recipient) = self.open(row) {
+                let suppression = suppressed.remove(&row.contact_id);
+                if let Some(recipient) = self.open(row, suppression.as_ref()) {
                     let recipient = Arc::new(recipient);
                     self.keep(&recipient);
                     found.insert(recipient.contact_id.clone(), recipient);
@@ -145,12 +154,16 @@ impl Directory {
     }
 
     /// A row that does not open (another master key) makes the contact unknown, and its notices are handed to a person.
-    fn open(&self, row: contact::Model) -> Option<Recipient> {
+    fn open(&self, row: contact::Model, suppression: Option<&suppression::Model>) -> Option<Recipient> {
         let details = Details::open(self.secrets.contact_key(), &row.contact_id, &row.sealed)
             .inspect_err(|_| tracing::error!("a contact does not open under this master key"))
             .ok()?;
         let language: LanguageTag = row.language.parse().ok()?;
         let webhook = WebhookUrl::parse(&details.webhook, self.loopback_http).ok();
+        // A suppression is for an address: a contact with a new one is written to.
+        let mail_suppression = suppression
+            .filter(|row| row.address_mac == self.secrets.address_mac(&details.email))
+            .and_then(suppression::Model::read);
         Some(Recipient {
             version: row.version,
             organisation_id: row.organisation_id,
@@ -161,6 +174,8 @@ impl Directory {
             quiet_hours: row.quiet_hours.and_then(|hours| hours.parse().ok()),
             urgent_overrides_quiet_hours: row.urgent_overrides_quiet_hours,
             email: details.email.parse().ok(),
+            mail_suppression,
+            openpgp: Some(&details.openpgp_key).filter(|key| !key.is_empty()).map(|key| OpenPgpKey::parse(key)),
             phone: Some(details.phone.clone()).filter(|phone| !phone.is_empty()),
             webhook_destination: webhook.as_ref().map_or(0, |url| self.secrets.destination(&url.destination())),
             webhook,
@@ -170,4 +185,13 @@ impl Directory {
             contact_id: row.contact_id,
         })
     }
+}
+
+async fn suppressions<C: ConnectionTrait>(
+    connection: &C,
+    ids: &[String],
+) -> Result<HashMap<String, suppression::Model>, DbErr> {
+    let wanted = suppression::Column::ContactId.is_in(ids.iter().map(String::as_str));
+    let rows = suppression::Entity::find().filter(wanted).all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.contact_id.clone(), row)).collect())
 }

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use tocsin_domain::channel::{Channel, QuietHours};
 use tocsin_domain::id::{ContactId, OrganisationId};
@@ -12,7 +13,7 @@ use tocsin_domain::violation::FieldViolation;
 use tocsin_proto::notification::v1::Contact;
 
 use super::{Details, shared_word};
-use crate::channel::{WebhookSecret, WebhookUrl};
+use crate::channel::{OpenPgpKey, WebhookSecret, WebhookUrl};
 
 /// What the settings say about addresses.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(crate) struct ImportRules {
     pub(crate) phone_prefixes: Vec<String>,
     /// Lets `http://` through to loopback addresses.
     pub(crate) loopback_http: bool,
+    /// A key must be usable now.
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// A contact as it passed.
@@ -103,6 +106,7 @@ impl ImportRules {
                 webhook: contact.webhook,
                 webhook_secret: contact.webhook_secret,
                 shared_word: String::new(),
+                openpgp_key: contact.openpgp_key,
             },
         })
     }
@@ -113,6 +117,11 @@ impl ImportRules {
             faults.note("email", "is needed for the channel email");
         } else if !contact.email.is_empty() && !is_mail_address(&contact.email) {
             faults.note("email", "must be one e-mail address, such as alerts@org-1.example");
+        }
+        if !contact.openpgp_key.is_empty()
+            && let Err(error) = OpenPgpKey::parse(&contact.openpgp_key).and_then(|key| key.check(self.now))
+        {
+            faults.note("openpgp_key", error.to_string());
         }
         if missing(Channel::Sms, &contact.phone) {
             faults.note("phone", "is needed for the channel sms");
@@ -216,6 +225,7 @@ mod tests {
         check(|contact| contact.webhook = "http://hooks.org-1.example/".to_owned(), "webhook");
         check(|contact| contact.webhook = "https://10.0.0.1/".to_owned(), "webhook");
         check(|contact| contact.webhook_secret = "secret".to_owned(), "webhook_secret");
+        check(|contact| contact.openpgp_key = "key".to_owned(), "openpgp_key");
         check(|contact| contact.contact_id = "Org 1".to_owned(), "contact_id");
         check(|contact| contact.organisation_id = "Org 1".to_owned(), "organisation_id");
         check(|contact| contact.language = "english".to_owned(), "language");
@@ -237,7 +247,11 @@ mod tests {
     }
 
     fn rules() -> ImportRules {
-        ImportRules { phone_prefixes: vec!["+44".to_owned(), "+1".to_owned()], loopback_http: false }
+        ImportRules {
+            phone_prefixes: vec!["+44".to_owned(), "+1".to_owned()],
+            loopback_http: false,
+            now: DateTime::UNIX_EPOCH,
+        }
     }
 
     fn good() -> Contact {
@@ -254,6 +268,7 @@ mod tests {
             quiet_hours: "22:00-07:00".to_owned(),
             urgent_overrides_quiet_hours: true,
             webhook_secret: String::new(),
+            openpgp_key: String::new(),
         }
     }
 }

@@ -16,8 +16,9 @@ use tocsin_platform::fail_points::reach;
 use super::Ready;
 use crate::channel::{Outcome, SmsMessage, WebhookPost};
 use crate::contact::Recipient;
+use crate::mail;
 use crate::office::Office;
-use crate::render::{Links, Reader, email, sms, webhook};
+use crate::render::{sms, webhook};
 
 /// Why a notice does not start; none when it may. A lease that has run out says nothing about the notice: it is claimed
 /// again.
@@ -78,7 +79,7 @@ async fn attempt(office: &Office, ready: &Ready) -> Outcome {
     match ready.notice.channel.parse() {
         Ok(Channel::Email) => {
             reach("notification.email_begins");
-            let outcome = by_mail(office, ready, recipient).await;
+            let outcome = mail::send(office, ready, recipient).await;
             reach("notification.email_ended");
             outcome
         }
@@ -100,27 +101,6 @@ async fn attempt(office: &Office, ready: &Ready) -> Outcome {
 
 fn no_address() -> Outcome {
     Outcome::Refused { code: "no_address".to_owned(), tries: 1 }
-}
-
-async fn by_mail(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
-    let Some(to) = &recipient.email else { return no_address() };
-    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
-    let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
-    let reader = Reader {
-        interface: recipient.interface,
-        untranslated: ready.notice.language != recipient.language.as_str(),
-        time_zone: recipient.time_zone,
-    };
-    let reading = ready.bulletin.reading(&ready.notice.language, &office.secrets);
-    let mail = email::mail(&ready.bulletin.facts, reader, reading, links);
-    let mut id = [0; 16];
-    if getrandom::fill(&mut id).is_err() {
-        return Outcome::temporary("no_randomness");
-    }
-    match office.smarthost.headers().build(to, mail, &hex::encode(id), office.clock.now()) {
-        Ok(message) => office.smarthost.send(to, &message).await,
-        Err(_) => Outcome::Refused { code: "not_a_message".to_owned(), tries: 1 },
-    }
 }
 
 async fn by_sms(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {

@@ -148,6 +148,10 @@ fn judge(office: &Office, done: &Done, row: &notice::Model, now: DateTime<Utc>) 
     if state == NoticeState::Withdrawn {
         reason = withdrawn.map(str::to_owned).or(reason);
     }
+    // An end that came first, as an early bounce, keeps its reason.
+    if state == current && current.is_end() {
+        reason = reason.or_else(|| row.reason.clone());
+    }
     let sent = !matches!(done.outcome, Outcome::Withheld { .. });
     let provider_id = match &done.outcome {
         Outcome::Taken { provider_id, .. } => provider_id.clone(),

@@ -1,8 +1,12 @@
 //! The e-mail: a neutral subject, and a body with the text at CLEAR and GREEN or a pointer above.
+//!
+//! In Arabic, codes and times stand in isolates (UAX #9), or their parts would change places; in HTML these are elements.
+//! What comes from elsewhere is cleaned first, so that nothing in it can end a line, a header or an isolate of ours.
 
 use tocsin_domain::language::Language;
 use tocsin_domain::priority::Lane;
 
+use super::clean;
 use super::words::{Words, of, words};
 use super::{BulletinKind, Facts, Links, Reader, Reading, deadline_in};
 use crate::channel::Mail;
@@ -24,8 +28,24 @@ fn subject(facts: &Facts, reader: Reader) -> String {
     let words = words(reader.interface);
     let drill = if facts.drill { format!("{} ", words.exercise) } else { String::new() };
     let priority = facts.priority.as_str().to_ascii_uppercase();
-    let code = if facts.short_code.is_empty() { String::new() } else { format!("{} ", facts.short_code) };
-    format!("{drill}[Tocsin] {code}{priority}, {} {}", words.answer_by_subject, deadline_in(facts, reader.time_zone))
+    let short_code = clean::code(&facts.short_code);
+    let code = if short_code.is_empty() { priority } else { format!("{short_code} {priority}") };
+    let (code, deadline) = (isolated(reader.interface, &code), isolated_deadline(facts, reader));
+    format!("{drill}[Tocsin] {code}, {} {deadline}", words.answer_by_subject)
+}
+
+/// Begins a run from left to right that touches nothing around it.
+const ISOLATE: char = '\u{2066}';
+/// Ends it.
+const END: char = '\u{2069}';
+
+/// A code inside our own sentences.
+fn isolated(interface: Language, code: &str) -> String {
+    if interface == Language::Ar { format!("{ISOLATE}{code}{END}") } else { code.to_owned() }
+}
+
+fn isolated_deadline(facts: &Facts, reader: Reader) -> String {
+    isolated(reader.interface, &deadline_in(facts, reader.time_zone))
 }
 
 /// A paragraph of the message.
@@ -37,7 +57,7 @@ enum Block<'a> {
     },
     Link {
         label: &'static str,
-        url: &'a str,
+        url: String,
     },
     /// Somebody's words in their own language.
     Quoted {
@@ -53,23 +73,22 @@ impl Block<'_> {
             Self::Line(text) => text.clone(),
             Self::Labelled { label, value } => format!("{label} {value}"),
             Self::Link { label, url } => format!("{label}\n{url}"),
-            Self::Quoted { text, .. } => (*text).to_owned(),
+            Self::Quoted { text, .. } => clean::text(text),
         }
     }
 
     fn html(&self) -> String {
         match self {
-            Self::Line(text) => format!("<p>{}</p>", escaped(text)),
-            Self::Labelled { label, value } => {
-                format!("<p>{} <strong dir=\"ltr\">{}</strong></p>", escaped(label), escaped(value))
-            }
+            Self::Line(text) => format!("<p>{}</p>", own(text)),
+            Self::Labelled { label, value } => format!("<p>{} <strong>{}</strong></p>", own(label), own(value)),
             Self::Link { label, url } => {
                 format!("<p>{}<br><a href=\"{}\" dir=\"ltr\">{}</a></p>", escaped(label), escaped(url), escaped(url))
             }
             Self::Quoted { language, heading, text } => {
                 let tag = if *heading { "h1" } else { "p" };
-                let text = escaped(text).replace('\n', "<br>\n");
-                format!("<{tag} lang=\"{}\" dir=\"{}\">{text}</{tag}>", escaped(language), direction(language))
+                let text = escaped(&clean::text(text)).replace('\n', "<br>\n");
+                let language = clean::code(language);
+                format!("<{tag} lang=\"{}\" dir=\"{}\">{text}</{tag}>", escaped(&language), direction(&language))
             }
         }
     }
@@ -81,7 +100,7 @@ fn blocks<'a>(facts: &Facts, reader: Reader, text: Option<Reading<'a>>, links: L
     if facts.drill {
         blocks.push(Block::Line(format!("{} {}", words.exercise, words.exercise_line)));
     }
-    blocks.push(Block::Line(opening(facts, words, text)));
+    blocks.push(Block::Line(opening(facts, reader.interface, text)));
     if let Some(text) = text {
         if reader.untranslated {
             blocks.push(Block::Line(words.untranslated.to_owned()));
@@ -90,24 +109,29 @@ fn blocks<'a>(facts: &Facts, reader: Reader, text: Option<Reading<'a>>, links: L
         blocks.push(Block::Quoted { language: text.language, heading: false, text: text.body });
     }
     blocks.push(Block::Labelled { label: words.urgency_label, value: of(&words.urgency, facts.priority).to_owned() });
-    blocks.push(Block::Labelled { label: words.answer_by, value: deadline_in(facts, reader.time_zone) });
+    blocks.push(Block::Labelled { label: words.answer_by, value: isolated_deadline(facts, reader) });
     if text.is_none() && facts.kind == BulletinKind::Alert {
         blocks.push(Block::Line(words.not_by_mail.to_owned()));
     }
-    blocks.push(Block::Link { label: words.sign_in, url: links.sign_in });
+    blocks.push(Block::Link { label: words.sign_in, url: clean::url(links.sign_in) });
     if let Some(url) = links.acknowledge {
-        blocks.push(Block::Link { label: words.acknowledge, url });
+        blocks.push(Block::Link { label: words.acknowledge, url: clean::url(url) });
     }
     blocks.push(Block::Line(words.automatic.to_owned()));
     blocks
 }
 
-fn opening(facts: &Facts, words: &Words, text: Option<Reading<'_>>) -> String {
+fn opening(facts: &Facts, interface: Language, text: Option<Reading<'_>>) -> String {
+    let words: &Words = words(interface);
+    let code = isolated(interface, &clean::code(&facts.short_code));
     match (facts.kind, text) {
         (BulletinKind::Page, _) => words.page.to_owned(),
-        (BulletinKind::Handover, _) => format!("{} {}", words.handover, facts.short_code),
-        (BulletinKind::Alert, Some(text)) => format!("{} {} ({})", words.alert, text.reference, facts.short_code),
-        (BulletinKind::Alert, None) => format!("{} {}", words.alert, facts.short_code),
+        (BulletinKind::Handover, _) => format!("{} {code}", words.handover),
+        (BulletinKind::Alert, Some(text)) => {
+            let reference = isolated(interface, &clean::code(text.reference));
+            format!("{} {reference} ({code})", words.alert)
+        }
+        (BulletinKind::Alert, None) => format!("{} {code}", words.alert),
     }
 }
 
@@ -125,6 +149,11 @@ fn html(blocks: &[Block<'_>], interface: Language) -> String {
 /// Languages that are written from right to left.
 fn direction(language: &str) -> &'static str {
     if matches!(language, "ar" | "fa" | "he" | "ur" | "ps" | "ku" | "sd" | "yi") { "rtl" } else { "ltr" }
+}
+
+/// Our own words as HTML: isolates are elements there.
+fn own(text: &str) -> String {
+    escaped(text).replace(ISOLATE, "<bdi dir=\"ltr\">").replace(END, "</bdi>")
 }
 
 fn escaped(text: &str) -> String {
@@ -193,6 +222,21 @@ mod tests {
             assert!(mail.subject.contains(mark) && mail.plain.contains(mark) && mail.html.contains(mark), "{mark}");
             assert_eq!(mail.html.contains("dir=\"rtl\">\n<head>"), language == Language::Ar);
         }
+    }
+
+    #[test]
+    fn codes_keep_their_order_in_arabic() {
+        let mail = mail(&facts(Tlp::Green, false), reader(Language::Ar, false), Some(TEXT), LINKS);
+        let deadline = "2026-07-12 08:00 +02:00";
+        assert!(mail.subject.contains("\u{2066}A7F3-K2C P1\u{2069}"), "{}", mail.subject);
+        for code in ["A7F3-K2C", "XA-2026-0114", deadline] {
+            assert!(mail.plain.contains(&format!("\u{2066}{code}\u{2069}")), "{code}: {}", mail.plain);
+            assert!(mail.html.contains(&format!("<bdi dir=\"ltr\">{code}</bdi>")), "{code}: {}", mail.html);
+        }
+        assert_eq!(mail.html.matches("<bdi").count(), mail.html.matches("</bdi>").count());
+        assert!(mail.plain.contains("\nhttps://tocsin.example/acknowledge/t0k"), "a link stands alone in its line");
+        let english = super::mail(&facts(Tlp::Green, false), reader(Language::En, false), Some(TEXT), LINKS);
+        assert!(!english.plain.contains('\u{2066}') && !english.html.contains("<bdi"));
     }
 
     fn facts(tlp: Tlp, drill: bool) -> Facts {

@@ -166,6 +166,10 @@ impl Harness {
         [Some(self.folder.path()), self.database.folder()].into_iter().flatten().collect()
     }
 
+    pub(super) fn grpc(&self) -> &str {
+        &self.running.grpc
+    }
+
     pub(super) fn http(&self) -> &str {
         &self.running.http
     }
@@ -328,6 +332,7 @@ pub(super) fn contact_with_hook(
         quiet_hours: String::new(),
         urgent_overrides_quiet_hours: true,
         webhook_secret: String::new(),
+        openpgp_key: String::new(),
     }
 }
 
@@ -358,7 +363,8 @@ async fn run(settings: &str, bus: Bus, clock: Clock) -> Running {
     let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
     let (grpc_address, http_address) = (address(&grpc), address(&http));
     let kept = credentials.clone();
-    let app = App::build(Parts { settings, clock, bus, credentials, grpc, http, peers: None }).await.unwrap();
+    let parts = Parts { settings, clock, bus, credentials, grpc, http, peers: None };
+    let app = Box::pin(App::build(parts)).await.unwrap();
     let (handle, shutdown) = Shutdown::pair();
     let task = tokio::spawn(app.run(shutdown));
     Running { grpc: grpc_address, http: http_address, credentials: kept, handle, task }

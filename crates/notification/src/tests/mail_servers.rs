@@ -1,17 +1,20 @@
 //! Mail servers that refuse, stall, hang up or answer out of turn.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use lettre::address::Envelope;
 use tocsin_domain::notice::NoticeState;
+use tocsin_platform::config::Settings;
 use tocsin_platform::testing::{TestDatabase, wait_until};
 use tocsin_sinks::MailSink;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::harness::{Alert, Harness, PATIENCE};
-use crate::channel::{Outcome, Smarthost};
-use crate::config::{EmailConfig, MailTls};
+use crate::channel::{Outcome, Smarthosts, judge_mail};
+use crate::config::NotificationConfig;
 
 /// What the server answers, in place of the usual, to its connection's commands; an empty answer hangs up, `...` stalls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,6 +22,7 @@ struct Script {
     /// Offers to take commands ahead of its replies.
     pipelining: bool,
     ehlo: Option<&'static str>,
+    starttls: Option<&'static str>,
     mail: Option<&'static str>,
     rcpt: Option<&'static str>,
     data: Option<&'static str>,
@@ -29,6 +33,7 @@ struct Script {
 struct Server {
     address: std::net::SocketAddr,
     taken: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -37,33 +42,38 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let taken: Arc<Mutex<Vec<String>>> = Arc::default();
         let (scripts, kept) = (scripts.to_vec(), Arc::clone(&taken));
+        let connections: Arc<AtomicUsize> = Arc::default();
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
-            let mut connections = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                let script = scripts.get(connections).or(scripts.last()).copied().unwrap_or_default();
-                connections += 1;
+                let number = count.fetch_add(1, Ordering::Relaxed);
+                let script = scripts.get(number).or(scripts.last()).copied().unwrap_or_default();
                 let kept = Arc::clone(&kept);
                 tokio::spawn(async move { play(stream, script, kept).await });
             }
         });
-        Self { address, taken }
+        Self { address, taken, connections }
     }
 
-    fn smarthost(&self, tls: MailTls) -> Smarthost {
-        let config = EmailConfig {
-            host: "127.0.0.1".to_owned(),
-            port: self.address.port(),
-            tls,
-            authority: None,
-            username: None,
-            password: None,
-            password_file: None,
-            from: "alerts@tocsin.example".to_owned(),
-            connections_max: 4,
-            command_seconds: 1,
-            data_seconds: 1,
-        };
-        Smarthost::new(&config).unwrap()
+    fn smarthosts(&self, tls: &str) -> Smarthosts {
+        smarthosts(&format!("host = '127.0.0.1'\nport = {}\ntls = '{tls}'", self.address.port()))
+    }
+}
+
+/// The smarthosts of these settings, impatient.
+fn smarthosts(settings: &str) -> Smarthosts {
+    let text =
+        format!("[notification.email]\nconnections_max = 4\ncommand_seconds = 1\ndata_seconds = 1\n{settings}\n");
+    Smarthosts::new(&NotificationConfig::read(&Settings::from_text(&text).unwrap()).unwrap().email).unwrap()
+}
+
+/// One attempt for one recipient.
+async fn send(smarthosts: &Smarthosts, to: &str) -> Outcome {
+    let from = "alerts+token@tocsin.example".parse().unwrap();
+    let envelope = Envelope::new(Some(from), vec![to.parse().unwrap()]).unwrap();
+    match smarthosts.send(&envelope, MESSAGE, Instant::now() + Duration::from_secs(20)).await {
+        Ok(code) => Outcome::taken(NoticeState::Accepted, code.to_string()),
+        Err(failure) => judge_mail(&failure),
     }
 }
 
@@ -86,6 +96,7 @@ async fn play(stream: TcpStream, script: Script, taken: Arc<Mutex<Vec<String>>>)
             }
             "DATA" => (script.data, "354 go on"),
             ".\r\n" | "." => (script.end, "250 kept"),
+            "STAR" => (script.starttls, "220 go on"),
             "QUIT" => (None, "221 bye"),
             _ => (None, "500 what"),
         };
@@ -121,9 +132,12 @@ async fn say(stream: &mut BufReader<TcpStream>, answer: &str) -> Option<()> {
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 
-async fn outcome(server: &Server, tls: MailTls) -> String {
-    let to = "duty@org-1.example".parse().unwrap();
-    match server.smarthost(tls).send(&to, MESSAGE).await {
+async fn outcome(server: &Server, tls: &str) -> String {
+    shown(send(&server.smarthosts(tls), "duty@org-1.example").await)
+}
+
+fn shown(outcome: Outcome) -> String {
+    match outcome {
         Outcome::Taken { state: NoticeState::Accepted, code, .. } => format!("accepted {code}"),
         Outcome::Temporary { code, .. } => format!("later {code}"),
         Outcome::Refused { code, .. } => format!("refused {code}"),
@@ -155,7 +169,7 @@ async fn only_250_after_the_message_is_success() {
         for pipelining in [false, true] {
             let script = Script { pipelining, ..script };
             let server = Server::start(&[script]).await;
-            assert_eq!(outcome(&server, MailTls::None).await, expected, "{script:?}");
+            assert_eq!(outcome(&server, "none").await, expected, "{script:?}");
         }
     }
 }
@@ -164,10 +178,10 @@ async fn only_250_after_the_message_is_success() {
 async fn a_kept_session_takes_one_message_after_the_other_in_either_way() {
     for pipelining in [false, true] {
         let server = Server::start(&[Script { pipelining, ..Script::default() }]).await;
-        let smarthost = server.smarthost(MailTls::None);
+        let smarthosts = server.smarthosts("none");
         for name in ["first", "second", "third"] {
-            let to = format!("{name}@org-1.example").parse().unwrap();
-            assert_eq!(smarthost.send(&to, MESSAGE).await, Outcome::taken(NoticeState::Accepted, "250"));
+            let to = format!("{name}@org-1.example");
+            assert_eq!(send(&smarthosts, &to).await, Outcome::taken(NoticeState::Accepted, "250"));
         }
         let taken = server.taken.lock().unwrap().clone();
         let expected = ["first", "second", "third"].map(|name| format!("RCPT TO:<{name}@org-1.example>"));
@@ -177,21 +191,85 @@ async fn a_kept_session_takes_one_message_after_the_other_in_either_way() {
 
 #[tokio::test]
 async fn there_is_no_falling_back_to_clear_text() {
-    let server = Server::start(&[Script::default()]).await;
-    assert_eq!(outcome(&server, MailTls::Starttls).await, "later starttls_missing");
-    assert_eq!(outcome(&server, MailTls::Implicit).await, "later tls_failed");
+    let usual = Script::default();
+    let server = Server::start(&[usual]).await;
+    assert_eq!(outcome(&server, "starttls").await, "later starttls_missing");
+    assert_eq!(outcome(&server, "implicit").await, "later tls_failed");
+    let offers = Some("250-server.example\r\n250 STARTTLS");
+    for (starttls, expected) in [
+        // It says yes and then talks on in clear text, or nonsense.
+        (Some("220 go on"), "later tls_failed"),
+        (Some("454 not now"), "later 454"),
+        (Some("500 what"), "later 500"),
+        // Whoever sits on the line answers ahead of the encryption.
+        (Some("220 go on\r\n250-server.example\r\n250 8BITMIME"), "later reply_out_of_turn"),
+        (Some("..."), "later connect_timeout"),
+        (Some(""), "later greeting_failed"),
+    ] {
+        let server = Server::start(&[Script { ehlo: offers, starttls, ..usual }]).await;
+        assert_eq!(outcome(&server, "starttls").await, expected, "{starttls:?}");
+        assert!(server.taken.lock().unwrap().is_empty(), "{starttls:?}");
+    }
     assert!(server.taken.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_next_smarthost_is_asked_when_one_does_not_answer() {
+    let usual = Script::default();
+    let second = Server::start(&[usual]).await;
+    let list = |port: u16| {
+        let one =
+            |port: u16| format!("[[notification.email.smarthosts]]\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\n");
+        smarthosts(&format!("{}{}", one(port), one(second.address.port())))
+    };
+    let mut expected = 0;
+    for script in [
+        Script { ehlo: Some("..."), ..usual },
+        Script { ehlo: Some(""), ..usual },
+        Script { mail: Some("550 who are you"), ..usual },
+        Script { mail: Some("421 closing"), ..usual },
+    ] {
+        let first = Server::start(&[script]).await;
+        assert_eq!(shown(send(&list(first.address.port()), "duty@org-1.example").await), "accepted 250", "{script:?}");
+        expected += 1;
+        assert_eq!(second.taken.lock().unwrap().len(), expected, "{script:?}");
+    }
+    // A word about the recipient or the message is an answer, and nobody else is asked.
+    for script in [
+        Script { rcpt: Some("550 unknown"), ..usual },
+        Script { rcpt: Some("450 grey"), ..usual },
+        Script { end: Some("554 no"), ..usual },
+        Script { end: Some(""), ..usual },
+    ] {
+        let first = Server::start(&[script]).await;
+        let outcome = shown(send(&list(first.address.port()), "duty@org-1.example").await);
+        assert!(outcome.starts_with("refused") || outcome.starts_with("later"), "{script:?}: {outcome}");
+        assert_eq!(second.taken.lock().unwrap().len(), expected, "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_smarthost_that_does_not_answer_is_left_alone_for_a_while() {
+    let usual = Script::default();
+    let (first, second) =
+        (Server::start(&[Script { mail: Some("421 closing"), ..usual }]).await, Server::start(&[usual]).await);
+    let one = |server: &Server| {
+        let port = server.address.port();
+        format!("[[notification.email.smarthosts]]\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\n")
+    };
+    let smarthosts = smarthosts(&format!("{}{}", one(&first), one(&second)));
+    for _ in 0..12 {
+        assert_eq!(shown(send(&smarthosts, "duty@org-1.example").await), "accepted 250");
+    }
+    assert_eq!(first.connections.load(Ordering::Relaxed), 5);
 }
 
 #[tokio::test]
 async fn a_session_is_kept_and_never_used_after_a_doubt() {
     let usual = Script::default();
     let server = Server::start(&[Script { end: Some("..."), ..usual }, usual]).await;
-    let smarthost = server.smarthost(MailTls::None);
-    let send = async |name: &str| {
-        let to = format!("{name}@org-1.example").parse().unwrap();
-        smarthost.send(&to, MESSAGE).await
-    };
+    let smarthosts = server.smarthosts("none");
+    let send = async |name: &str| send(&smarthosts, &format!("{name}@org-1.example")).await;
     // Cancelled in mid-dialogue, as when the process drains.
     assert!(tokio::time::timeout(Duration::from_millis(200), send("first")).await.is_err());
     for name in ["second", "third"] {

@@ -15,15 +15,34 @@ const DIALOGUE_BYTES_MAX: u64 = 64 * 1024;
 /// The part of notification's settings that says where gateways are.
 #[derive(Debug, Deserialize)]
 struct Gateways {
-    email: Smarthost,
+    email: Email,
     sms: Sms,
+}
+
+#[derive(Debug, Deserialize)]
+struct Email {
+    host: String,
+    port: u16,
+    tls: String,
+    #[serde(default)]
+    smarthosts: Vec<Smarthost>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Smarthost {
     host: String,
+    #[serde(default = "submission")]
     port: u16,
+    #[serde(default = "starttls")]
     tls: String,
+}
+
+const fn submission() -> u16 {
+    587
+}
+
+fn starttls() -> String {
+    "starttls".to_owned()
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,7 +65,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
             return vec![Finding::fail("gateways", with_causes(&error), "correct the section [notification]")];
         }
     };
-    let mut findings = vec![smarthost(&gateways.email).await];
+    let mut findings = smarthosts(gateways.email).await;
     if gateways.sms.gateways.is_empty() {
         let advice = "set `notification.sms.gateways`, or import contacts without the channel sms";
         findings.push(Finding::warn("gateways", "no SMS gateway is set: SMS notices cannot leave", advice));
@@ -57,11 +76,21 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-async fn smarthost(smarthost: &Smarthost) -> Finding {
-    if smarthost.host.is_empty() {
-        let advice = "set `notification.email.host`";
-        return Finding::warn("gateways", "no smarthost is set: e-mail notices wait", advice);
+async fn smarthosts(email: Email) -> Vec<Finding> {
+    let single = Smarthost { host: email.host, port: email.port, tls: email.tls };
+    let all = Some(single).filter(|single| !single.host.is_empty()).into_iter().chain(email.smarthosts);
+    let mut findings = Vec::new();
+    for one in all {
+        findings.push(smarthost(&one).await);
     }
+    if findings.is_empty() {
+        let advice = "set `notification.email.host`";
+        findings.push(Finding::warn("gateways", "no smarthost is set: e-mail notices wait", advice));
+    }
+    findings
+}
+
+async fn smarthost(smarthost: &Smarthost) -> Finding {
     let place = format!("{}:{}", smarthost.host, smarthost.port);
     let failed = |error: String| {
         let advice = "check `notification.email`: host and port, and that this machine may connect to it";

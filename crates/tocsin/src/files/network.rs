@@ -91,6 +91,8 @@ struct Contact {
     #[serde(default, deserialize_with = "or_default")]
     webhook_secret: String,
     #[serde(default, deserialize_with = "or_default")]
+    openpgp_key: String,
+    #[serde(default, deserialize_with = "or_default")]
     channels: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     quiet_hours: String,
@@ -217,6 +219,7 @@ impl Contact {
             quiet_hours: self.quiet_hours.clone(),
             urgent_overrides_quiet_hours: self.urgent_overrides_quiet_hours,
             webhook_secret: self.webhook_secret.clone(),
+            openpgp_key: self.openpgp_key.clone(),
         }
     }
 }
