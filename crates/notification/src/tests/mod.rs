@@ -6,6 +6,7 @@ mod destinations;
 mod harness;
 mod journey;
 mod leases;
+mod mail;
 mod mail_servers;
 mod peers;
 mod processes;
