@@ -76,6 +76,17 @@ pub(super) fn run_with(command: &mut Command, input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
+/// The Python that has the verifier: that of our tools, or the system's.
+fn python() -> PathBuf {
+    let ours = std::env::var_os("TOCSIN_TEST_TOOLS").map(|tools| PathBuf::from(tools).join("python/bin/python"));
+    let has_it = |python: &PathBuf| {
+        let tried = Command::new(python).args(["-c", "import dkim, nacl"]).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    };
+    let found = ours.into_iter().chain([PathBuf::from("python3")]).find(has_it);
+    found.expect("dkimpy with ed25519 is missing: run tests/tools")
+}
+
 /// What Python's parser and the DKIM verifier say about each message.
 pub(super) fn checked(messages: &[Vec<u8>], records: &[(String, String)]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
@@ -84,10 +95,7 @@ pub(super) fn checked(messages: &[Vec<u8>], records: &[(String, String)]) -> Vec
     }
     let script = folder.path().with_extension("py");
     std::fs::write(&script, include_str!("check.py")).unwrap();
-    let mut command = Command::new("python3");
-    if let Some(tools) = std::env::var_os("TOCSIN_TEST_TOOLS") {
-        command.env("PYTHONPATH", PathBuf::from(tools).join("python"));
-    }
+    let mut command = Command::new(python());
     command.arg(&script).arg(folder.path());
     command.args(records.iter().map(|(name, record)| format!("{name}={record}")));
     let printed = run(&mut command);
