@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 
 /// Messages that hold somebody's words, address or secret: their `Debug` stands in `src/redacted.rs` and prints nothing.
-const REDACTED: [&str; 17] = [
+const REDACTED: [&str; 18] = [
     "common.v1.AlertText",
     "common.v1.Addressee",
     "intake.v1.Report",
@@ -21,6 +21,7 @@ const REDACTED: [&str; 17] = [
     "triage.v1.IssueKeyResponse",
     "notification.v1.Contact",
     "notification.v1.ContactSecret",
+    "notification.v1.RotateWebhookKeysResponse",
     "notification.v1.NoticePreview",
     "triage.v1.ConsentLimits",
     "event.v1.NoticeRecipient",

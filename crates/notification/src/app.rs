@@ -21,7 +21,7 @@ use tracing::warn;
 
 use crate::api::Api;
 use crate::bulletin::Bulletins;
-use crate::channel::{Gateways, Smarthosts, Webhooks};
+use crate::channel::{Gateways, Smarthosts, SystemNetwork, Webhooks};
 use crate::config::NotificationConfig;
 use crate::consume::Handler;
 use crate::contact::Directory;
@@ -97,7 +97,7 @@ impl App {
             bulletins: Bulletins::default(),
             smarthosts: Smarthosts::new(&config.email).map_err(other)?,
             gateways: Gateways::new(&config.sms).map_err(other)?,
-            webhooks: Webhooks::new(&config.webhook).map_err(other)?,
+            webhooks: Webhooks::new(&config.webhook, Arc::new(SystemNetwork)).map_err(other)?,
             engine: handle,
             progress: progress.wake_handle(),
             public_url: foundation.settings.public_url.clone(),

@@ -1,9 +1,9 @@
 //! The section `[notification]` of the settings, checked at start so that an error names the key.
 
 mod email;
+mod webhook;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use tocsin_domain::schedule::RetrySchedule;
 use tocsin_platform::config::{ConfigError, Secret, Settings, secret};
 
 pub use email::{BounceConfig, DkimKeyConfig, EmailConfig, MailTls, SmarthostConfig};
+pub use webhook::WebhookConfig;
 
 /// Everything that can be set about notification.
 #[derive(Debug, Clone, Deserialize)]
@@ -99,26 +100,6 @@ pub struct GatewayConfig {
     pub id_pointer: Option<String>,
 }
 
-/// How webhooks are sent.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// The most attempts in flight to one host; urgent notices may use one more.
-    pub in_flight_max: usize,
-    /// How long connecting may take, in seconds.
-    pub connect_seconds: u32,
-    /// How long an attempt may take in all, its answer included, in seconds.
-    pub total_seconds: u32,
-    /// Sends named hosts (`name:443`, or `*` for all) to a loopback address instead, for demonstrations and tests.
-    #[serde(default)]
-    pub connect_to: BTreeMap<String, SocketAddr>,
-    /// A PEM file of one more authority to trust.
-    #[serde(default)]
-    pub extra_authority: Option<PathBuf>,
-    /// Lets `http://` through to loopback addresses, for tests.
-    pub allow_loopback_http: bool,
-}
-
 impl NotificationConfig {
     /// Reads and checks the section.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
@@ -144,9 +125,6 @@ impl NotificationConfig {
             ("notification.email.data_seconds", usize::try_from(self.email.data_seconds).unwrap_or(0)),
             ("notification.sms.in_flight_max", self.sms.in_flight_max),
             ("notification.sms.answer_seconds", usize::try_from(self.sms.answer_seconds).unwrap_or(0)),
-            ("notification.webhook.in_flight_max", self.webhook.in_flight_max),
-            ("notification.webhook.connect_seconds", usize::try_from(self.webhook.connect_seconds).unwrap_or(0)),
-            ("notification.webhook.total_seconds", usize::try_from(self.webhook.total_seconds).unwrap_or(0)),
         ];
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(settings.invalid(key, "must be at least 1"));
@@ -165,10 +143,7 @@ impl NotificationConfig {
         }
         self.email.check(settings)?;
         self.check_gateways(settings)?;
-        if self.webhook.connect_to.values().any(|target| !target.ip().is_loopback()) {
-            return Err(settings.invalid("notification.webhook.connect_to", "each target must be a loopback address"));
-        }
-        Ok(())
+        self.webhook.check(settings)
     }
 
     fn check_gateways(&self, settings: &Settings) -> Result<(), ConfigError> {

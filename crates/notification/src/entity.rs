@@ -134,6 +134,8 @@ pub(crate) mod attempt {
         pub(crate) outcome: String,
         /// What the other side said, as a short code: `250`, `http_503`, `timeout`.
         pub(crate) code: String,
+        /// The beginning of what it answered in words, without addresses, numbers, tokens and anything that was sent.
+        pub(crate) answer: Option<String>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tocsin_domain::channel::{Channel, NoticePlan, PlannedNotice, plan_notices};
+use tocsin_domain::channel::{Channel, NoticePlan, PlannedNotice, may_reach_at, plan_notices};
 use tocsin_domain::id::NoticeId;
 use tocsin_domain::language::LanguageTag;
 use tocsin_domain::notice::NoticeState;
@@ -86,11 +86,18 @@ impl Expansion<'_> {
         }
     }
 
-    /// Duty officers and coordinators are called on every channel at once, at any hour.
+    /// Duty officers and coordinators are called on every channel at once, at any hour. A member hears that its webhook
+    /// has ended on all others, when it may be reached.
     fn plan(&self, contact: &Recipient) -> NoticePlan {
         if self.bulletin.facts.kind == BulletinKind::Alert {
             let facts = &self.bulletin.facts;
             return plan_notices(&contact.channels(), facts.priority, facts.tlp, self.next_channel_seconds, self.now);
+        }
+        if self.bulletin.facts.kind == BulletinKind::WebhookGone {
+            let due_at = may_reach_at(&contact.channels(), self.bulletin.facts.priority, self.now);
+            let others = contact.channels.iter().filter(|channel| **channel != Channel::Webhook);
+            let start: Vec<_> = others.map(|channel| PlannedNotice { channel: *channel, due_at }).collect();
+            return NoticePlan { suppressed: start.is_empty(), start, later: Vec::new() };
         }
         let start = contact.channels.iter().map(|channel| PlannedNotice { channel: *channel, due_at: self.now });
         NoticePlan { start: start.collect(), later: Vec::new(), suppressed: contact.channels.is_empty() }
@@ -166,7 +173,8 @@ impl Expansion<'_> {
     /// Calls to staff are urgent whatever the case is.
     fn lane(&self) -> i16 {
         let kind = self.bulletin.facts.kind;
-        let lane = if kind == BulletinKind::Alert { self.bulletin.facts.priority.lane() } else { Lane::Urgent };
+        let staff = matches!(kind, BulletinKind::Page | BulletinKind::Handover);
+        let lane = if staff { Lane::Urgent } else { self.bulletin.facts.priority.lane() };
         lane_number(lane)
     }
 }

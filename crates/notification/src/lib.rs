@@ -15,6 +15,7 @@ mod render;
 mod bulletin;
 mod engine;
 mod expand;
+mod gone;
 mod handover;
 mod mail;
 mod office;

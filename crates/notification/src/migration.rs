@@ -1,6 +1,7 @@
 //! notification's own tables, the same for SQLite and PostgreSQL.
 
 mod mail;
+mod webhook;
 
 use sea_orm_migration::prelude::{
     DbErr, Index, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, Table, async_trait,
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         let mut migrations = tocsin_platform::database::migrations_with(Tables);
         migrations.push(Box::new(mail::MailTables));
+        migrations.push(Box::new(webhook::Answers));
         migrations
     }
 }

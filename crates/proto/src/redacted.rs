@@ -31,6 +31,7 @@ redacted!(
     triage::ConsentLimits,
     notification::Contact,
     notification::ContactSecret,
+    notification::RotateWebhookKeysResponse,
     notification::NoticePreview,
     event::NoticeRecipient,
 );

@@ -1,7 +1,7 @@
 //! What an administrator does first: a key for everybody, the network, and a key taken back.
 
 use tocsin_proto::dispatch::v1::ImportOrganisationsRequest;
-use tocsin_proto::notification::v1::ImportContactsRequest;
+use tocsin_proto::notification::v1::{ImportContactsRequest, RotateWebhookKeysRequest};
 use tocsin_proto::triage::v1::{IssueKeyRequest, Key, ListCasesRequest, ListKeysRequest, RevokeKeyRequest};
 use tocsin_tests::cast::Cast;
 use tocsin_tests::clients::{Clients, bearing};
@@ -47,6 +47,7 @@ pub(super) async fn people<'a>(
     let (mut keys, mut revoked) = (Vec::new(), Vec::new());
     let round = async || {
         office.import(network).await?;
+        office.rotate(network).await?;
         keys.push(office.issue("staff-visitor", "coordinator", "").await?.0);
         let (secret, id) = office.issue("staff-leaver", "coordinator", "").await?;
         office.revoke(&id).await?;
@@ -85,6 +86,15 @@ impl Administration<'_> {
         let request = ImportContactsRequest { contacts };
         let call = async |request| self.clients.contacts.clone().import_contacts(request).await;
         ask_again("importing contacts", self.secret, request, call).await.map(|_| ())
+    }
+
+    /// New keys for the first webhook of the network; those before sign too, however often it is asked.
+    async fn rotate(&self, network: &Network) -> Outcome<()> {
+        let contact = network.contacts().into_iter().find(|contact| !contact.webhook.is_empty());
+        let contact = contact.ok_or_else(|| Trouble::new("the network has no webhook"))?;
+        let request = RotateWebhookKeysRequest { contact_id: contact.contact_id };
+        let call = async |request| self.clients.contacts.clone().rotate_webhook_keys(request).await;
+        ask_again("rotating keys", self.secret, request, call).await.map(|_| ())
     }
 
     /// A key with its id. One whose answer was cut off is in nobody's hands; another one is issued.

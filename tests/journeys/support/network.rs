@@ -133,6 +133,7 @@ fn contact(from: &Value, organisation: &str) -> Contact {
         channels: texts(from, "channels"),
         quiet_hours: text(from, "quiet_hours"),
         urgent_overrides_quiet_hours: from["urgent_overrides_quiet_hours"].as_bool().unwrap_or_default(),
+        ..Contact::default()
     }
 }
 

@@ -9,7 +9,7 @@ use tocsin_platform::database::take_turn;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::{Contact, ContactSecret, ImportContactsRequest, ImportContactsResponse};
 
-use crate::contact::{Details, ImportRules, ImportedContact};
+use crate::contact::{Details, ImportRules, ImportedContact, Rotation};
 use crate::entity::contact::{self, Column, Entity, Model};
 use crate::office::Office;
 
@@ -101,7 +101,8 @@ fn decide(
     let id = contact.contact_id.to_string();
     // A row that does not open is replaced whole, with new secrets.
     let details = earlier.and_then(|row| Details::open(key, &id, &row.sealed).ok());
-    contact.complete(details.as_ref()).map_err(|_| Failure::internal("NO_RANDOMNESS"))?;
+    let rotation = Rotation { now: office.clock.now(), overlap_hours: office.config.webhook.rotation_hours };
+    contact.complete(details.as_ref(), rotation).map_err(|_| Failure::internal("NO_RANDOMNESS"))?;
     let row = |sealed, version| Model {
         contact_id: id.clone(),
         organisation_id: contact.organisation_id.as_ref().map(ToString::to_string),
@@ -146,8 +147,11 @@ fn made(contact_id: &str, now: &Details, earlier: Option<&Details>) -> Option<Co
         contact_id: contact_id.to_owned(),
         shared_word: new(&now.shared_word, earlier.map(|details| &details.shared_word)),
         webhook_secret: new(&now.webhook_secret, earlier.map(|details| &details.webhook_secret)),
+        webhook_public_key: new(&now.webhook_public_key(), earlier.map(Details::webhook_public_key).as_ref()),
     };
-    (!secret.shared_word.is_empty() || !secret.webhook_secret.is_empty()).then_some(secret)
+    let nothing =
+        [&secret.shared_word, &secret.webhook_secret, &secret.webhook_public_key].into_iter().all(String::is_empty);
+    (!nothing).then_some(secret)
 }
 
 async fn store<C: ConnectionTrait>(connection: &C, rows: &[Model]) -> Result<(), DbErr> {

@@ -4,16 +4,20 @@ mod import_contacts;
 mod list_notices;
 mod mail_suppressions;
 mod preview_notices;
+mod rotate_webhook_keys;
+mod test_contact;
 
 use std::sync::Arc;
 
 use tocsin_domain::role::Role;
 use tocsin_platform::credentials::Credentials;
+use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::contact_service_server::ContactService;
 use tocsin_proto::notification::v1::notice_service_server::NoticeService;
 use tocsin_proto::notification::v1::{
     ImportContactsRequest, ImportContactsResponse, ListNoticesRequest, ListNoticesResponse, PreviewNoticesRequest,
-    PreviewNoticesResponse,
+    PreviewNoticesResponse, RotateWebhookKeysRequest, RotateWebhookKeysResponse, TestContactRequest,
+    TestContactResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -36,6 +40,32 @@ impl ContactService for Api {
         let imported = import_contacts::import_contacts(&self.office, request.into_inner()).await?;
         Ok(Response::new(imported))
     }
+
+    async fn rotate_webhook_keys(
+        &self,
+        request: Request<RotateWebhookKeysRequest>,
+    ) -> Result<Response<RotateWebhookKeysResponse>, Status> {
+        self.credentials.require(request.metadata(), &[Role::Administrator]).await?;
+        let rotated = rotate_webhook_keys::rotate_webhook_keys(&self.office, request.into_inner()).await?;
+        Ok(Response::new(rotated))
+    }
+
+    async fn test_contact(
+        &self,
+        request: Request<TestContactRequest>,
+    ) -> Result<Response<TestContactResponse>, Status> {
+        self.credentials.require(request.metadata(), &[Role::Administrator, Role::Operator]).await?;
+        let tested = test_contact::test_contact(&self.office, request.into_inner()).await?;
+        Ok(Response::new(tested))
+    }
+}
+
+fn unknown_contact() -> Failure {
+    Failure::not_found("UNKNOWN_CONTACT", "there is no contact of this id; `tocsin org import` creates contacts")
+}
+
+fn no_webhook() -> Failure {
+    Failure::refused("NO_WEBHOOK", "this contact has no webhook; import it with one first")
 }
 
 #[tonic::async_trait]

@@ -5,7 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use url::{Host, Url};
+use hyper::Uri;
+use url::{Host, Position, Url};
 
 /// Why a webhook's URL is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,11 @@ pub(crate) enum UrlRefusal {
     /// It does not parse.
     #[error("this is not a URL")]
     NotAUrl,
+    /// Characters that programs read in different ways.
+    #[error(
+        "a webhook URL holds ASCII without white space, controls and backslashes; write other names in their xn-- form"
+    )]
+    Characters,
     /// Only https.
     #[error("a webhook must be https")]
     Scheme,
@@ -22,9 +28,15 @@ pub(crate) enum UrlRefusal {
     /// No user or password inside.
     #[error("a webhook URL must not hold a user or password; the signature proves the sender")]
     Credentials,
+    /// No fragment.
+    #[error("a webhook URL must not hold a fragment (#)")]
+    Fragment,
     /// Longer than 2,048 characters.
     #[error("a webhook URL has at most 2,048 characters")]
     TooLong,
+    /// The name of its host cannot stand in a certificate.
+    #[error("this is not the full name of a host, as in hooks.example, without a dot at its end")]
+    Name,
     /// It names an address or host inside.
     #[error("this host is not on the public internet")]
     Inside,
@@ -37,6 +49,10 @@ const URL_CHARS_MAX: usize = 2_048;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct WebhookUrl {
     url: Url,
+    /// Path and query, as the request line has them.
+    target: Uri,
+    /// Host and port; limits are kept for it.
+    destination: String,
 }
 
 impl std::fmt::Debug for WebhookUrl {
@@ -51,51 +67,134 @@ impl WebhookUrl {
         if given.len() > URL_CHARS_MAX {
             return Err(UrlRefusal::TooLong);
         }
-        // The parser drops line breaks and tabs without a word, so they are refused before it.
-        let clean = !given.contains(|character: char| character.is_control() || character.is_whitespace());
-        let url = Some(given).filter(|_| clean).and_then(|given| Url::parse(given).ok()).ok_or(UrlRefusal::NotAUrl)?;
-        if !url.username().is_empty() || url.password().is_some() {
+        // The parser drops line breaks and tabs, turns backslashes and maps full-width digits without a word. Others
+        // do not, so what they would read differently is refused before it.
+        if !given.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return Err(UrlRefusal::Characters);
+        }
+        let url = Url::parse(given).map_err(|_| UrlRefusal::NotAUrl)?;
+        if !url.username().is_empty() || url.password().is_some() || authority_of(given).contains('@') {
             return Err(UrlRefusal::Credentials);
         }
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(name)) if is_inside_name(name) => return Err(UrlRefusal::Inside),
-            Some(Host::Domain(_)) => None,
-            None => return Err(UrlRefusal::NotAUrl),
-        };
-        if loopback_http && url.scheme() == "http" && literal.is_some_and(|address| address.is_loopback()) {
-            return Ok(Self { url });
+        if url.fragment().is_some() {
+            return Err(UrlRefusal::Fragment);
         }
-        if url.scheme() != "https" {
-            return Err(UrlRefusal::Scheme);
+        let literal = literal(&url)?;
+        if !(loopback_http && url.scheme() == "http" && literal.is_some_and(|address| address.is_loopback())) {
+            if url.scheme() != "https" {
+                return Err(UrlRefusal::Scheme);
+            }
+            if literal.is_some_and(is_special_purpose) {
+                return Err(UrlRefusal::Inside);
+            }
+            if url.port_or_known_default() != Some(443) {
+                return Err(UrlRefusal::Port);
+            }
         }
-        if literal.is_some_and(is_special_purpose) {
-            return Err(UrlRefusal::Inside);
-        }
-        if url.port_or_known_default() != Some(443) {
-            return Err(UrlRefusal::Port);
-        }
-        Ok(Self { url })
+        let target =
+            Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).map_err(|_| UrlRefusal::NotAUrl)?;
+        let destination =
+            format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        Ok(Self { url, target, destination })
     }
 
-    /// The URL, for the one request.
-    pub(crate) fn as_url(&self) -> &Url {
-        &self.url
+    /// The host, a name or an address.
+    pub(crate) fn host(&self) -> Option<Host<&str>> {
+        self.url.host()
+    }
+
+    /// The host as a certificate names it: an IPv6 address without its brackets.
+    pub(crate) fn host_text(&self) -> &str {
+        self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(443)
+    }
+
+    /// Whether it is `http://` to a loopback address.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.url.scheme() == "http"
+    }
+
+    /// Path and query.
+    pub(crate) fn target(&self) -> &Uri {
+        &self.target
+    }
+
+    /// The value of `Host`.
+    pub(crate) fn authority(&self) -> &str {
+        &self.url[Position::BeforeHost..Position::AfterPort]
     }
 
     /// The destination that limits are kept for: host and port.
-    pub(crate) fn destination(&self) -> String {
-        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.url.port_or_known_default().unwrap_or_default())
+    pub(crate) fn destination(&self) -> &str {
+        &self.destination
     }
 }
 
-/// Names that stay inside by their very form: one label, or a suffix that is never public.
+/// What stands between `//` and the path, as it was given: an empty user does not show in the parsed form.
+fn authority_of(given: &str) -> &str {
+    let after = given.split_once("//").map_or("", |(_, after)| after);
+    after.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// The address, if the host is one; the host's name is checked by its form.
+fn literal(url: &Url) -> Result<Option<IpAddr>, UrlRefusal> {
+    match url.host() {
+        Some(Host::Ipv4(address)) => Ok(Some(IpAddr::V4(address))),
+        Some(Host::Ipv6(address)) => Ok(Some(IpAddr::V6(address))),
+        Some(Host::Domain(name)) if is_inside_name(name) => Err(UrlRefusal::Inside),
+        Some(Host::Domain(name)) if !is_host_name(name) => Err(UrlRefusal::Name),
+        Some(Host::Domain(_)) => Ok(None),
+        None => Err(UrlRefusal::NotAUrl),
+    }
+}
+
+/// Labels of letters, digits and inner hyphens, 63 characters each, 253 in all (RFC 1123, 2.1).
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// Top-level names that are never public: reserved (RFC 2606, 6761, 6762, 7686, 8375, 9476), or in use inside houses and
+/// clusters.
+const INSIDE_SUFFIXES: [&str; 17] = [
+    "alt",
+    "arpa",
+    "corp",
+    "home",
+    "internal",
+    "intranet",
+    "invalid",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "mail",
+    "onion",
+    "private",
+    "svc",
+    "test",
+    "workgroup",
+];
+
+/// Names of clouds' metadata services that look public.
+const METADATA_NAMES: [&str; 4] =
+    ["metadata.goog", "metadata.packet.net", "metadata.platformequinix.com", "metadata.tencentyun.com"];
+
+/// Names that stay inside by their very form: one label, a suffix that is never public, or a metadata service.
 fn is_inside_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let inside = ["localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "onion", "arpa"];
+    let below = |inside: &str| name.strip_suffix(inside).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     match name.rsplit_once('.') {
-        Some((_, last)) => inside.contains(&last),
+        Some((_, last)) => INSIDE_SUFFIXES.contains(&last) || METADATA_NAMES.into_iter().any(below),
         None => true,
     }
 }
@@ -159,5 +258,7 @@ fn is_special_v6(address: Ipv6Addr) -> bool {
     if bits >> 125 != 1 {
         return true;
     }
-    SPECIAL_V6.iter().any(|(network, length)| (bits ^ u128::from(*network)) >> (128 - length) == 0)
+    // ISATAP carries an IPv4 address behind this mark in any network.
+    let isatap = matches!(address.segments(), [_, _, _, _, 0 | 0x200, 0x5efe, _, _]);
+    isatap || SPECIAL_V6.iter().any(|(network, length)| (bits ^ u128::from(*network)) >> (128 - length) == 0)
 }

@@ -6,7 +6,6 @@ mod guard;
 mod kannel;
 mod message;
 mod openpgp;
-mod resolver;
 mod session;
 mod signature;
 mod smarthost;
@@ -19,15 +18,19 @@ mod webhook;
 use tocsin_domain::notice::NoticeState;
 
 pub(crate) use guard::WebhookUrl;
+#[cfg(test)]
+pub(crate) use guard::{UrlRefusal, is_special_purpose};
 pub(crate) use kannel::state_of as kannel_state;
 pub(crate) use message::{Letter, Mail, MailHeaders};
 pub(crate) use openpgp::{OpenPgpError, OpenPgpKey};
 pub(crate) use session::{SessionFailure, Stage};
-pub(crate) use signature::WebhookSecret;
+pub(crate) use signature::{Scheme, WebhookKeys, WebhookKeysBefore, WebhookSecret, WebhookSigningKey};
 pub(crate) use smarthosts::{Smarthosts, judge as judge_mail};
 pub(crate) use sms::{Gateways, SmsMessage};
 pub(crate) use status::{BounceClass, EnhancedStatus};
-pub(crate) use webhook::{WebhookPost, Webhooks};
+#[cfg(test)]
+pub(crate) use webhook::Network;
+pub(crate) use webhook::{SystemNetwork, WebhookPost, Webhooks};
 
 /// How one attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,22 @@ pub(crate) enum Outcome {
     Gone { code: String },
     /// Nothing was sent, because it may not start any more.
     Withheld { state: NoticeState, reason: &'static str },
+    /// Nothing was sent yet, because the destination asked to be left alone for so long.
+    Postponed { code: &'static str, seconds: u32 },
+}
+
+/// An attempt's end, and what may be kept of the other side's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempted {
+    pub(crate) outcome: Outcome,
+    /// At most 2 KiB, without addresses, numbers, tokens and anything that was sent.
+    pub(crate) answer: Option<String>,
+}
+
+impl From<Outcome> for Attempted {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, answer: None }
+    }
 }
 
 /// Which list of delays a temporary failure follows.

@@ -19,6 +19,31 @@ pub(crate) struct Details {
     /// The armored OpenPGP key, empty for none.
     #[serde(default)]
     pub(crate) openpgp_key: String,
+    /// How webhooks are signed, separated by spaces; empty for v1.
+    #[serde(default)]
+    pub(crate) webhook_signatures: String,
+    /// The key of v1a, with its public half.
+    #[serde(default)]
+    pub(crate) webhook_signing_key: String,
+    /// What signed before rotations, the newest first.
+    #[serde(default)]
+    pub(crate) webhook_keys_before: Vec<KeysBefore>,
+}
+
+/// Keys of a webhook that a rotation has replaced.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct KeysBefore {
+    pub(crate) secret: String,
+    pub(crate) signing_key: String,
+    /// Until when they still sign.
+    pub(crate) until_ms: i64,
+}
+
+impl Drop for KeysBefore {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+        self.signing_key.zeroize();
+    }
 }
 
 impl std::fmt::Debug for Details {
@@ -37,6 +62,7 @@ impl Drop for Details {
             &mut self.webhook_secret,
             &mut self.shared_word,
             &mut self.openpgp_key,
+            &mut self.webhook_signing_key,
         ] {
             text.zeroize();
         }
@@ -46,7 +72,7 @@ impl Drop for Details {
 impl Details {
     /// The stored form, bound to the contact's id.
     pub(crate) fn seal(&self, key: &DataKey, contact_id: &str) -> Result<Vec<u8>, SealError> {
-        // Strings always serialise.
+        // Strings and numbers always serialise.
         let plain = Zeroizing::new(serde_json::to_vec(self).map_err(|_| SealError::Malformed)?);
         let sealed = encrypt(key, &associated(contact_id), &plain)?;
         Ok([sealed.nonce, sealed.ciphertext].concat())

@@ -9,7 +9,7 @@ use tocsin_domain::channel::{Channel, ContactChannels, QuietHours};
 use tocsin_domain::language::{Language, LanguageTag};
 
 use super::Details;
-use crate::channel::{OpenPgpError, OpenPgpKey, WebhookSecret, WebhookUrl};
+use crate::channel::{OpenPgpError, OpenPgpKey, WebhookKeys, WebhookUrl};
 use crate::entity::contact;
 use crate::mail::rows::suppression;
 use crate::mail::suppressions::Suppression;
@@ -38,7 +38,7 @@ pub(crate) struct Recipient {
     pub(crate) openpgp: Option<Result<OpenPgpKey, OpenPgpError>>,
     pub(crate) phone: Option<String>,
     pub(crate) webhook: Option<WebhookUrl>,
-    pub(crate) webhook_secret: Option<WebhookSecret>,
+    pub(crate) webhook_keys: WebhookKeys,
     pub(crate) webhook_disabled: bool,
     pub(crate) shared_word: String,
     webhook_destination: i64,
@@ -51,6 +51,11 @@ impl std::fmt::Debug for Recipient {
 }
 
 impl Recipient {
+    /// Its row's version, which grows with each change.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
     /// As far as planning depends on it.
     pub(crate) fn channels(&self) -> ContactChannels<'_> {
         ContactChannels {
@@ -177,9 +182,9 @@ impl Directory {
             mail_suppression,
             openpgp: Some(&details.openpgp_key).filter(|key| !key.is_empty()).map(|key| OpenPgpKey::parse(key)),
             phone: Some(details.phone.clone()).filter(|phone| !phone.is_empty()),
-            webhook_destination: webhook.as_ref().map_or(0, |url| self.secrets.destination(&url.destination())),
+            webhook_destination: webhook.as_ref().map_or(0, |url| self.secrets.destination(url.destination())),
             webhook,
-            webhook_secret: WebhookSecret::parse(&details.webhook_secret).ok(),
+            webhook_keys: details.webhook_keys(),
             webhook_disabled: row.webhook_disabled,
             shared_word: details.shared_word.clone(),
             contact_id: row.contact_id,

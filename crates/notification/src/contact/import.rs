@@ -12,8 +12,8 @@ use tocsin_domain::text::{CodeText, single_line};
 use tocsin_domain::violation::FieldViolation;
 use tocsin_proto::notification::v1::Contact;
 
-use super::{Details, shared_word};
-use crate::channel::{OpenPgpKey, WebhookSecret, WebhookUrl};
+use super::{Details, Rotation, shared_word};
+use crate::channel::{OpenPgpKey, Scheme, WebhookSecret, WebhookUrl};
 
 /// What the settings say about addresses.
 #[derive(Debug, Clone)]
@@ -88,6 +88,9 @@ impl ImportRules {
         };
         let channels = channels(&contact, &mut faults);
         self.check_addresses(&contact, &channels, &mut faults);
+        for (index, given) in contact.webhook_signatures.iter().enumerate() {
+            let _: Option<Scheme> = faults.parsed(&format!("webhook_signatures[{index}]"), given);
+        }
         if faults.found.len() > before {
             return None;
         }
@@ -99,15 +102,7 @@ impl ImportRules {
             channels,
             quiet_hours,
             urgent_overrides_quiet_hours: contact.urgent_overrides_quiet_hours,
-            details: Details {
-                role: contact.role,
-                email: contact.email,
-                phone: contact.phone,
-                webhook: contact.webhook,
-                webhook_secret: contact.webhook_secret,
-                shared_word: String::new(),
-                openpgp_key: contact.openpgp_key,
-            },
+            details: details_of(contact),
         })
     }
 
@@ -165,6 +160,19 @@ fn channels(contact: &Contact, faults: &mut Faults<'_>) -> Vec<Channel> {
     channels
 }
 
+/// Everything personal, without what is still to be made.
+fn details_of(contact: Contact) -> Details {
+    let mut details = Details::default();
+    details.webhook_signatures = contact.webhook_signatures.join(" ");
+    details.role = contact.role;
+    details.email = contact.email;
+    details.phone = contact.phone;
+    details.webhook = contact.webhook;
+    details.webhook_secret = contact.webhook_secret;
+    details.openpgp_key = contact.openpgp_key;
+    details
+}
+
 fn is_mail_address(given: &str) -> bool {
     given.len() <= 254 && single_line(given).is_ok() && given.parse::<lettre::Address>().is_ok()
 }
@@ -181,20 +189,12 @@ impl ImportedContact {
         self.language.spoken().unwrap_or(Language::En)
     }
 
-    /// Takes over what was made at an earlier import, and makes the rest. A webhook secret is made only for a contact
-    /// with a webhook.
-    pub(crate) fn complete(&mut self, earlier: Option<&Details>) -> Result<(), getrandom::Error> {
+    /// Takes over what was made at an earlier import, and makes the rest. Webhook keys are made only for a contact with a
+    /// webhook.
+    pub(crate) fn complete(&mut self, earlier: Option<&Details>, rotation: Rotation) -> Result<(), getrandom::Error> {
         let kept_word = earlier.map(|details| details.shared_word.clone()).filter(|word| !word.is_empty());
         self.details.shared_word = kept_word.unwrap_or_else(|| shared_word(self.interface()));
-        if self.details.webhook_secret.is_empty() {
-            let kept = earlier.map(|details| details.webhook_secret.clone()).filter(|secret| !secret.is_empty());
-            self.details.webhook_secret = match kept {
-                Some(secret) => secret,
-                None if self.details.webhook.is_empty() => String::new(),
-                None => WebhookSecret::generate()?.to_text(),
-            };
-        }
-        Ok(())
+        self.details.complete_webhook_keys(earlier, rotation)
     }
 }
 
@@ -205,10 +205,11 @@ mod tests {
     #[test]
     fn a_good_contact_passes_and_gets_its_secrets_once() {
         let mut decoded = rules().decode(0, good(), &mut Vec::new()).unwrap();
-        decoded.complete(None).unwrap();
+        let rotation = Rotation { now: chrono::DateTime::UNIX_EPOCH, overlap_hours: 24 };
+        decoded.complete(None, rotation).unwrap();
         assert!(!decoded.details.shared_word.is_empty() && decoded.details.webhook_secret.starts_with("whsec_"));
         let mut again = rules().decode(0, good(), &mut Vec::new()).unwrap();
-        again.complete(Some(&decoded.details)).unwrap();
+        again.complete(Some(&decoded.details), rotation).unwrap();
         assert_eq!(again.details, decoded.details);
     }
 
@@ -226,6 +227,7 @@ mod tests {
         check(|contact| contact.webhook = "https://10.0.0.1/".to_owned(), "webhook");
         check(|contact| contact.webhook_secret = "secret".to_owned(), "webhook_secret");
         check(|contact| contact.openpgp_key = "key".to_owned(), "openpgp_key");
+        check(|contact| contact.webhook_signatures = vec!["v2".to_owned()], "webhook_signatures[0]");
         check(|contact| contact.contact_id = "Org 1".to_owned(), "contact_id");
         check(|contact| contact.organisation_id = "Org 1".to_owned(), "organisation_id");
         check(|contact| contact.language = "english".to_owned(), "language");
@@ -267,8 +269,7 @@ mod tests {
             channels: vec!["email".to_owned(), "sms".to_owned(), "webhook".to_owned()],
             quiet_hours: "22:00-07:00".to_owned(),
             urgent_overrides_quiet_hours: true,
-            webhook_secret: String::new(),
-            openpgp_key: String::new(),
+            ..Contact::default()
         }
     }
 }

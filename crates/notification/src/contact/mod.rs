@@ -3,9 +3,11 @@
 mod details;
 mod directory;
 mod import;
+mod webhook_keys;
 mod word;
 
-pub(crate) use details::Details;
+pub(crate) use details::{Details, KeysBefore};
 pub(crate) use directory::{Directory, Recipient};
 pub(crate) use import::{ImportRules, ImportedContact};
+pub(crate) use webhook_keys::Rotation;
 pub(crate) use word::shared_word;

@@ -14,7 +14,7 @@ use tocsin_platform::clock::from_ms;
 use tocsin_platform::fail_points::reach;
 
 use super::Ready;
-use crate::channel::{Outcome, SmsMessage, WebhookPost};
+use crate::channel::{Attempted, Outcome, SmsMessage, WebhookPost};
 use crate::contact::Recipient;
 use crate::mail;
 use crate::office::Office;
@@ -51,14 +51,14 @@ pub(super) fn hindrance(ready: &Ready, usual: Duration, now: DateTime<Utc>) -> O
 }
 
 /// Makes the attempt, which ends with its lease at the latest: after that the notice may be another process's.
-pub(super) async fn make(office: &Office, ready: &Ready) -> Outcome {
+pub(super) async fn make(office: &Office, ready: &Ready) -> Attempted {
     guarded(attempt(office, ready), ready.lease_ends).await
 }
 
 /// Whatever an attempt does, it has an end: a panic is a temporary failure like any other. The clock is looked at before
 /// each of its steps, and not only when a timer fires: a process that was stopped for longer than its leases goes on in
 /// the middle of a step, and must not send what another process has sent meanwhile.
-async fn guarded(attempt: impl Future<Output = Outcome>, lease_ends: Instant) -> Outcome {
+async fn guarded(attempt: impl Future<Output = Attempted>, lease_ends: Instant) -> Attempted {
     let mut attempt = pin!(AssertUnwindSafe(attempt).catch_unwind());
     let in_time = std::future::poll_fn(|context| {
         if Instant::now() >= lease_ends {
@@ -67,35 +67,35 @@ async fn guarded(attempt: impl Future<Output = Outcome>, lease_ends: Instant) ->
         attempt.as_mut().poll(context).map(Some)
     });
     match tokio::time::timeout_at(lease_ends.into(), in_time).await {
-        Ok(Some(Ok(outcome))) => outcome,
+        Ok(Some(Ok(attempted))) => attempted,
         // The text of a panic may quote what was sent.
-        Ok(Some(Err(_panic))) => Outcome::temporary("broke"),
-        Ok(None) | Err(_) => Outcome::temporary("lease_over"),
+        Ok(Some(Err(_panic))) => Outcome::temporary("broke").into(),
+        Ok(None) | Err(_) => Outcome::temporary("lease_over").into(),
     }
 }
 
-async fn attempt(office: &Office, ready: &Ready) -> Outcome {
-    let Some(recipient) = &ready.recipient else { return no_address() };
+async fn attempt(office: &Office, ready: &Ready) -> Attempted {
+    let Some(recipient) = &ready.recipient else { return no_address().into() };
     match ready.notice.channel.parse() {
         Ok(Channel::Email) => {
             reach("notification.email_begins");
             let outcome = mail::send(office, ready, recipient).await;
             reach("notification.email_ended");
-            outcome
+            outcome.into()
         }
         Ok(Channel::Sms) => {
             reach("notification.sms_begins");
             let outcome = by_sms(office, ready, recipient).await;
             reach("notification.sms_ended");
-            outcome
+            outcome.into()
         }
         Ok(Channel::Webhook) => {
             reach("notification.webhook_begins");
-            let outcome = by_webhook(office, ready, recipient).await;
+            let attempted = by_webhook(office, ready, recipient).await;
             reach("notification.webhook_ended");
-            outcome
+            attempted
         }
-        Err(_) => no_address(),
+        Err(_) => no_address().into(),
     }
 }
 
@@ -118,17 +118,25 @@ async fn by_sms(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcom
     office.gateways.send(gateway, &message).await
 }
 
-async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
+async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> Attempted {
     if recipient.webhook_disabled {
-        return Outcome::Refused { code: "webhook_disabled".to_owned(), tries: 1 };
+        return Outcome::Refused { code: "webhook_disabled".to_owned(), tries: 1 }.into();
     }
-    let (Some(url), Some(secret)) = (&recipient.webhook, &recipient.webhook_secret) else { return no_address() };
+    let Some(url) = recipient.webhook.as_ref().filter(|_| !recipient.webhook_keys.is_empty()) else {
+        return no_address().into();
+    };
+    // A host that asked for a pause gets it, but for the first try of what is urgent.
+    if (ready.notice.lane != 0 || ready.notice.attempts > 0)
+        && let Some(seconds) = office.webhooks.pause_seconds(url)
+    {
+        return Outcome::Postponed { code: "host_paused", seconds }.into();
+    }
     let shared = ready.bulletin.shared_body(&ready.notice.language, &office.secrets);
     let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
     let (id, now) = (ready.notice.notice_id.to_string(), office.clock.now());
     let body = webhook::body(&shared, &id, acknowledge.as_deref(), now);
     let post = WebhookPost { id: &id, timestamp_seconds: now.timestamp(), body: Bytes::from(body) };
-    office.webhooks.send(url, secret, post).await
+    office.webhooks.send(url, &recipient.webhook_keys, post).await
 }
 
 #[cfg(test)]
@@ -139,12 +147,12 @@ mod tests {
     async fn every_attempt_ends_within_its_lease() {
         let later = Instant::now() + Duration::from_secs(30);
         let broke = guarded(async { panic!("a flaw") }, later).await;
-        assert_eq!(broke, Outcome::temporary("broke"));
+        assert_eq!(broke, Outcome::temporary("broke").into());
         let hung = guarded(std::future::pending(), Instant::now() + Duration::from_millis(20)).await;
-        assert_eq!(hung, Outcome::temporary("lease_over"));
+        assert_eq!(hung, Outcome::temporary("lease_over").into());
         let late = guarded(async { panic!("it was begun although its lease is over") }, Instant::now()).await;
-        assert_eq!(late, Outcome::temporary("lease_over"));
-        let taken = Outcome::taken(NoticeState::Accepted, "250");
+        assert_eq!(late, Outcome::temporary("lease_over").into());
+        let taken = Attempted::from(Outcome::taken(NoticeState::Accepted, "250"));
         assert_eq!(guarded(std::future::ready(taken.clone()), later).await, taken);
     }
 }

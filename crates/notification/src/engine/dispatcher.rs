@@ -20,7 +20,7 @@ use super::held::Held;
 use super::lease::AgreedTime;
 use super::slots::{LANES, Limit, Slots};
 use super::{Command, Done, EngineEnds, ORDINARY_MAX, Ready, Withdrawn};
-use crate::channel::Outcome;
+use crate::channel::{Attempted, Outcome};
 use crate::office::Office;
 
 /// How often what is due is looked for without being woken.
@@ -217,7 +217,7 @@ impl Dispatcher {
     fn withhold(&self, ready: Ready, outcome: Outcome) {
         self.held.fetch_sub(1, Ordering::Relaxed);
         let now = self.office.clock.now();
-        let _ = self.results.send(Done { ready, outcome, started_at: now, ended_at: now });
+        let _ = self.results.send(Done { ready, outcome, answer: None, started_at: now, ended_at: now });
     }
 
     fn start_what_may(&mut self) {
@@ -250,8 +250,8 @@ impl Dispatcher {
         let office = Arc::clone(&self.office);
         self.running.spawn(async move {
             let started_at = office.clock.now();
-            let outcome = attempt::make(&office, &ready).await;
-            let done = Done { ready, outcome, started_at, ended_at: office.clock.now() };
+            let Attempted { outcome, answer } = attempt::make(&office, &ready).await;
+            let done = Done { ready, outcome, answer, started_at, ended_at: office.clock.now() };
             Finished { destination, lane, done }
         });
     }

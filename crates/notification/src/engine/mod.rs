@@ -54,6 +54,8 @@ pub(crate) struct Ready {
 pub(crate) struct Done {
     pub(crate) ready: Ready,
     pub(crate) outcome: Outcome,
+    /// What may be kept of the other side's words.
+    pub(crate) answer: Option<String>,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) ended_at: DateTime<Utc>,
 }

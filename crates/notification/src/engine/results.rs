@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use tocsin_domain::channel::may_reach_at;
 use tocsin_domain::id::AttemptId;
@@ -29,11 +28,11 @@ use super::verdict::{Standing, Verdict, decide};
 use super::{Done, Ready};
 use crate::bulletin::Bulletin;
 use crate::channel::Outcome;
-use crate::entity::{attempt, contact, notice};
-use crate::handover;
+use crate::entity::{attempt, notice};
 use crate::office::Office;
 use crate::render::BulletinKind;
 use crate::store::{Change, update_notices};
+use crate::{gone, handover};
 
 /// The most ends in one transaction.
 const BATCH_MAX: usize = 500;
@@ -104,7 +103,9 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     }
     let (indexes, changes): (Vec<usize>, Vec<Change>) = changes.into_values().unzip();
     update_notices(&transaction, &changes).await?;
-    disable_webhooks(&transaction, batch).await?;
+    let gone = batch.iter().filter(|done| matches!(done.outcome, Outcome::Gone { .. }));
+    let gone: Vec<&str> = gone.map(|done| done.ready.notice.contact_id.as_str()).collect();
+    gone::switch_off(office, &transaction, &gone).await?;
     handover::call_coordinators(office, &transaction, &failed, now).await?;
     tocsin_platform::database::commit(transaction, "notification.record_results").await?;
     let recorded = indexes.into_iter().filter_map(|index| batch.get(index));
@@ -152,7 +153,7 @@ fn judge(office: &Office, done: &Done, row: &notice::Model, now: DateTime<Utc>) 
     if state == current && current.is_end() {
         reason = reason.or_else(|| row.reason.clone());
     }
-    let sent = !matches!(done.outcome, Outcome::Withheld { .. });
+    let sent = !matches!(done.outcome, Outcome::Withheld { .. } | Outcome::Postponed { .. });
     let provider_id = match &done.outcome {
         Outcome::Taken { provider_id, .. } => provider_id.clone(),
         _ => None,
@@ -195,7 +196,7 @@ fn attempt_row(done: &Done, number: i32) -> Option<attempt::ActiveModel> {
         Outcome::Temporary { code, .. } => ("temporary", code.clone()),
         Outcome::Refused { code, .. } => ("refused", code.clone()),
         Outcome::Gone { code } => ("gone", code.clone()),
-        Outcome::Withheld { .. } => return None,
+        Outcome::Withheld { .. } | Outcome::Postponed { .. } => return None,
     };
     Some(attempt::ActiveModel {
         attempt_id: Set(AttemptId::new(done.ended_at).as_uuid()),
@@ -205,23 +206,8 @@ fn attempt_row(done: &Done, number: i32) -> Option<attempt::ActiveModel> {
         ended_at_ms: Set(to_ms(done.ended_at)),
         outcome: Set(outcome.to_owned()),
         code: Set(code),
+        answer: Set(done.answer.clone()),
     })
-}
-
-/// A webhook that answered 410 is used no further until its contact is imported anew.
-async fn disable_webhooks<C: ConnectionTrait>(connection: &C, batch: &[Done]) -> Result<(), DbErr> {
-    let gone = batch.iter().filter(|done| matches!(done.outcome, Outcome::Gone { .. }));
-    let gone: Vec<&str> = gone.map(|done| done.ready.notice.contact_id.as_str()).collect();
-    if gone.is_empty() {
-        return Ok(());
-    }
-    contact::Entity::update_many()
-        .col_expr(contact::Column::WebhookDisabled, Expr::value(true))
-        .col_expr(contact::Column::Version, Expr::col(contact::Column::Version).add(1))
-        .filter(contact::Column::ContactId.is_in(gone))
-        .exec(connection)
-        .await
-        .map(|_| ())
 }
 
 fn count(done: &Done, change: &Change) {

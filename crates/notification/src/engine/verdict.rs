@@ -1,6 +1,6 @@
 //! What an attempt's end means for its notice: rest, another attempt, or a person's hands. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tocsin_domain::notice::{NoticeState, advance};
 use tocsin_domain::priority::Lane;
 use tocsin_domain::schedule::{RetrySchedule, next_attempt_at};
@@ -44,11 +44,18 @@ pub(super) fn decide(
         Outcome::Withheld { state, reason } => (*state, Some((*reason).to_owned()), None),
         Outcome::Gone { code } => (NoticeState::RejectedPermanent, Some(code.clone()), None),
         // It failed and may not be tried again, because it was withdrawn meanwhile.
-        Outcome::Refused { .. } | Outcome::Temporary { .. } if standing.withdrawn_reason.is_some() => {
+        Outcome::Refused { .. } | Outcome::Temporary { .. } | Outcome::Postponed { .. }
+            if standing.withdrawn_reason.is_some() =>
+        {
             (NoticeState::Withdrawn, standing.withdrawn_reason.map(str::to_owned), None)
         }
         Outcome::Refused { code, tries } if standing.attempts + 1 >= *tries => {
             (NoticeState::RejectedPermanent, Some(code.clone()), None)
+        }
+        Outcome::Postponed { code, seconds } => {
+            // At least a second, so that a deadline that has passed makes no busy loop.
+            let at = next_attempt_at(now, TimeDelta::seconds(1), Some(*seconds), Some(standing.deadline));
+            (NoticeState::Queued, Some((*code).to_owned()), Some(at))
         }
         Outcome::Refused { code, .. } => retry(standing, code, Pace::Lane, None, now, schedule, jitter),
         Outcome::Temporary { code, pace, retry_after_seconds, .. } => {
@@ -100,8 +107,6 @@ pub(crate) fn needs_a_person(state: NoticeState) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
 
     #[test]
@@ -135,6 +140,15 @@ mod tests {
         };
         check(NoticeState::Queued, 0, None, &asked(60), "queued +60");
         check(NoticeState::Queued, 0, None, &asked(999_999), "queued +3600");
+    }
+
+    #[test]
+    fn a_pause_is_no_attempt_and_ends_with_the_deadline() {
+        let paused = |seconds| Outcome::Postponed { code: "host_paused", seconds };
+        check(NoticeState::Queued, 3, None, &paused(40), "queued +40");
+        check(NoticeState::Queued, 15, None, &paused(99_999), "queued +3600");
+        check(NoticeState::Queued, 3, None, &paused(0), "queued +1");
+        check(NoticeState::Queued, 3, Some("stopped"), &paused(40), "withdrawn");
     }
 
     #[test]

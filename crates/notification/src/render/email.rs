@@ -127,6 +127,7 @@ fn opening(facts: &Facts, interface: Language, text: Option<Reading<'_>>) -> Str
     let code = isolated(interface, &clean::code(&facts.short_code));
     match (facts.kind, text) {
         (BulletinKind::Page, _) => words.page.to_owned(),
+        (BulletinKind::WebhookGone, _) => words.webhook_gone.to_owned(),
         (BulletinKind::Handover, _) => format!("{} {code}", words.handover),
         (BulletinKind::Alert, Some(text)) => {
             let reference = isolated(interface, &clean::code(text.reference));

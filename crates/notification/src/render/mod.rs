@@ -24,6 +24,8 @@ pub(crate) enum BulletinKind {
     Page,
     /// A notice finally failed, to the coordinator who takes over by hand.
     Handover,
+    /// Their webhook answered 410 and is used no further, to the member.
+    WebhookGone,
 }
 
 impl BulletinKind {
@@ -32,11 +34,12 @@ impl BulletinKind {
             Self::Alert => "alert",
             Self::Page => "page",
             Self::Handover => "handover",
+            Self::WebhookGone => "webhook_gone",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Alert, Self::Page, Self::Handover].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Alert, Self::Page, Self::Handover, Self::WebhookGone].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

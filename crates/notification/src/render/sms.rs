@@ -11,6 +11,7 @@ pub(crate) fn text(facts: &Facts, interface: Language, word: &str) -> String {
         BulletinKind::Alert => words.sms_alert,
         BulletinKind::Page => words.sms_page,
         BulletinKind::Handover => words.sms_handover,
+        BulletinKind::WebhookGone => words.sms_webhook_gone,
     };
     let text = template
         .replace("{code}", &facts.short_code)
@@ -50,7 +51,7 @@ mod tests {
     fn every_text_is_one_segment_and_only_arabic_needs_ucs2() {
         for language in Language::ALL.iter().copied() {
             let word = if language == Language::Ar { "مممممممم" } else { "wwwwwwwwww" };
-            for kind in [BulletinKind::Alert, BulletinKind::Page, BulletinKind::Handover] {
+            for kind in [BulletinKind::Alert, BulletinKind::Page, BulletinKind::Handover, BulletinKind::WebhookGone] {
                 for priority in Priority::ALL.iter().copied() {
                     for drill in [false, true] {
                         let text = text(&facts(kind, priority, drill), language, word);

@@ -27,7 +27,7 @@ pub(crate) fn shared(facts: &Facts, alert_id: &str, revision: i32, text: Option<
         members.insert("alert_id".to_owned(), json!(alert_id));
         members.insert("revision".to_owned(), json!(revision));
     }
-    if facts.kind != BulletinKind::Page {
+    if matches!(facts.kind, BulletinKind::Alert | BulletinKind::Handover) {
         members.insert("short_code".to_owned(), json!(facts.short_code));
     }
     members.insert("priority".to_owned(), json!(facts.priority.as_str()));
@@ -47,6 +47,8 @@ pub(crate) fn shared(facts: &Facts, alert_id: &str, revision: i32, text: Option<
         BulletinKind::Alert => "alert.released",
         BulletinKind::Page => "page.requested",
         BulletinKind::Handover => "notice.failed",
+        // Never sent: it is what this channel is told to have ended.
+        BulletinKind::WebhookGone => "webhook.gone",
     };
     SharedBody { kind, members: inside(&members) }
 }
@@ -79,6 +81,12 @@ pub(crate) fn body(shared: &SharedBody, notice_id: &str, acknowledge_url: Option
         "{{\"type\":\"{}\",\"timestamp\":\"{timestamp}\",\"data\":{{\"notice_id\":\"{notice_id}\"{acknowledge},{}}}}}",
         shared.kind, shared.members
     )
+}
+
+/// The body of a test delivery, which says nothing but that.
+pub(crate) fn test_body(id: &str, now: DateTime<Utc>) -> String {
+    let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, false);
+    json!({"type": "webhook.tested", "timestamp": timestamp, "data": {"test_id": id}}).to_string()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(super) struct Words {
     pub(super) alert: &'static str,
     pub(super) page: &'static str,
     pub(super) handover: &'static str,
+    pub(super) webhook_gone: &'static str,
     pub(super) urgency_label: &'static str,
     pub(super) answer_by: &'static str,
     /// Begins in lower case, for the subject.
@@ -30,6 +31,7 @@ pub(super) struct Words {
     pub(super) sms_alert: &'static str,
     pub(super) sms_page: &'static str,
     pub(super) sms_handover: &'static str,
+    pub(super) sms_webhook_gone: &'static str,
 }
 
 /// The words of a language.
@@ -60,6 +62,7 @@ static ENGLISH: Words = Words {
     alert: "Tocsin alert",
     page: "Tocsin: a case waits for your answer.",
     handover: "Tocsin: a notice of this alert finally failed. Please reach its recipients by hand. Alert:",
+    webhook_gone: "Tocsin: your webhook answered that it is gone (410) and is used no further. Please tell us its new address.",
     urgency_label: "Urgency:",
     answer_by: "Please answer by:",
     answer_by_subject: "answer by",
@@ -71,6 +74,7 @@ static ENGLISH: Words = Words {
     sms_alert: "TOCSIN {code} {urgency}. Answer by {deadline}. Word: {word}",
     sms_page: "TOCSIN {urgency}. A case waits. Answer by {deadline}. Word: {word}",
     sms_handover: "TOCSIN {code}: a notice failed. Act by hand. Word: {word}",
+    sms_webhook_gone: "TOCSIN: your webhook is gone (410) and used no further. Tell us its new address. Word: {word}",
 };
 
 static SPANISH: Words = Words {
@@ -81,6 +85,7 @@ static SPANISH: Words = Words {
     alert: "Alerta de Tocsin",
     page: "Tocsin: un caso espera su respuesta.",
     handover: "Tocsin: un aviso de esta alerta no pudo entregarse. Contacte usted a sus destinatarios. Alerta:",
+    webhook_gone: "Tocsin: su webhook respondió que ya no existe (410) y no se usa más. Por favor, indíquenos su nueva dirección.",
     urgency_label: "Urgencia:",
     answer_by: "Responda antes de:",
     answer_by_subject: "responda antes de",
@@ -92,6 +97,7 @@ static SPANISH: Words = Words {
     sms_alert: "TOCSIN {code} {urgency}. Responda antes de {deadline}. Palabra: {word}",
     sms_page: "TOCSIN {urgency}. Un caso espera. Responda antes de {deadline}. Palabra: {word}",
     sms_handover: "TOCSIN {code}: un aviso no se pudo entregar. Hay que actuar. Palabra: {word}",
+    sms_webhook_gone: "TOCSIN: su webhook ya no existe (410) y no se usa. Indique el nuevo. Palabra: {word}",
 };
 
 static FRENCH: Words = Words {
@@ -102,6 +108,7 @@ static FRENCH: Words = Words {
     alert: "Alerte de Tocsin",
     page: "Tocsin : un dossier attend votre réponse.",
     handover: "Tocsin : un avis de cette alerte n'a pas pu être remis. Joignez vous-même ses destinataires. Alerte :",
+    webhook_gone: "Tocsin : votre webhook a répondu qu'il n'existe plus (410) et n'est plus utilisé. Indiquez-nous sa nouvelle adresse.",
     urgency_label: "Urgence :",
     answer_by: "Répondez avant :",
     answer_by_subject: "répondez avant",
@@ -113,6 +120,7 @@ static FRENCH: Words = Words {
     sms_alert: "TOCSIN {code} {urgency}. Répondez avant {deadline}. Mot: {word}",
     sms_page: "TOCSIN {urgency}. Un dossier attend. Répondez avant {deadline}. Mot: {word}",
     sms_handover: "TOCSIN {code}: un avis n'a pas été remis. Agissez. Mot: {word}",
+    sms_webhook_gone: "TOCSIN: votre webhook n'existe plus (410). Indiquez-nous le nouveau. Mot: {word}",
 };
 
 static ARABIC: Words = Words {
@@ -123,6 +131,7 @@ static ARABIC: Words = Words {
     alert: "إنذار توكسن",
     page: "توكسن: حالة تنتظر ردكم.",
     handover: "توكسن: تعذر نهائيا تسليم إشعار من هذا الإنذار. يرجى الاتصال بالمستلمين مباشرة. الإنذار:",
+    webhook_gone: "توكسن: أجاب خطاف الويب الخاص بكم بأنه لم يعد موجودا (410) وتوقف استخدامه. يرجى إبلاغنا بعنوانه الجديد.",
     urgency_label: "الأهمية:",
     answer_by: "يرجى الرد قبل:",
     answer_by_subject: "الرد قبل",
@@ -134,4 +143,5 @@ static ARABIC: Words = Words {
     sms_alert: "توكسن {code} {urgency}. الرد قبل {deadline}. الكلمة: {word}",
     sms_page: "توكسن: نداء {urgency}. الرد قبل {deadline}. الكلمة: {word}",
     sms_handover: "توكسن {code}: تعذر إشعار. تصرفوا. الكلمة: {word}",
+    sms_webhook_gone: "توكسن: توقف خطاف الويب (410). أبلغونا. الكلمة: {word}",
 };

@@ -331,8 +331,7 @@ pub(super) fn contact_with_hook(
         channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
         quiet_hours: String::new(),
         urgent_overrides_quiet_hours: true,
-        webhook_secret: String::new(),
-        openpgp_key: String::new(),
+        ..Contact::default()
     }
 }
 

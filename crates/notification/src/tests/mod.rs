@@ -13,4 +13,8 @@ mod processes;
 mod receipts;
 mod restart;
 mod ssrf;
+mod webhook_client;
+mod webhook_hostile;
+mod webhook_keys;
+mod webhook_network;
 mod withdrawals;

@@ -93,6 +93,8 @@ struct Contact {
     #[serde(default, deserialize_with = "or_default")]
     openpgp_key: String,
     #[serde(default, deserialize_with = "or_default")]
+    webhook_signatures: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
     channels: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     quiet_hours: String,
@@ -220,6 +222,7 @@ impl Contact {
             urgent_overrides_quiet_hours: self.urgent_overrides_quiet_hours,
             webhook_secret: self.webhook_secret.clone(),
             openpgp_key: self.openpgp_key.clone(),
+            webhook_signatures: self.webhook_signatures.clone(),
         }
     }
 }
