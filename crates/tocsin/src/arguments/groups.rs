@@ -28,7 +28,7 @@ const TOP: Groups = &[
         ],
     ),
     ("Use it", &["report", "case", "alert"]),
-    ("Administer it", &["org", "staff", "key", "bus"]),
+    ("Administer it", &["org", "staff", "contact", "key", "bus"]),
 ];
 
 const CASE: Groups = &[

@@ -4,6 +4,7 @@ pub(crate) mod alert;
 pub(crate) mod bus;
 pub(crate) mod case;
 pub(crate) mod certs;
+pub(crate) mod contact;
 mod groups;
 pub(crate) mod key;
 pub(crate) mod network;
@@ -160,6 +161,8 @@ pub(crate) enum Command {
     Org(network::Organisation),
     /// The contacts of the people who do the work: the duty roster.
     Staff(network::Staff),
+    /// Try whether a contact can be reached; give it new keys.
+    Contact(contact::Contact),
     /// Keys of people and programs.
     Key(key::Key),
     /// The bus between services: what is owed, what could not be taken, and having it run again.

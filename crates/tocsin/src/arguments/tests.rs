@@ -175,6 +175,7 @@ fn the_help_at_the_top_shows_everything_in_groups() {
     Administer it:
       org          Organisations and their contacts
       staff        The contacts of the people who do the work: the duty roster
+      contact      Try whether a contact can be reached; give it new keys
       key          Keys of people and programs
       bus          The bus between services: what is owed, what could not be taken, and having it run again
 

@@ -162,7 +162,14 @@ fn keep(file: Option<SecretFile>, secrets: &[ContactSecret]) -> Result<(), Faile
         Some(mut file) => {
             let list: Vec<_> = secrets
                 .iter()
-                .map(|it| json!({"contact_id": it.contact_id, "shared_word": it.shared_word, "webhook_secret": it.webhook_secret}))
+                .map(|it| {
+                    json!({
+                        "contact_id": it.contact_id,
+                        "shared_word": it.shared_word,
+                        "webhook_secret": it.webhook_secret,
+                        "webhook_public_key": it.webhook_public_key,
+                    })
+                })
                 .collect();
             file.write(&format!("{:#}\n", json!(list)))
         }

@@ -4,6 +4,7 @@ mod address;
 mod alert;
 mod bus;
 mod case;
+mod contact;
 mod coverage;
 mod import;
 mod input;
@@ -63,6 +64,7 @@ pub(crate) async fn run(common: Common, command: Command) -> Result<(), Failed> 
         Command::Alert(alert) => alert::run(&client, alert.command).await,
         Command::Org(organisation) => import::organisations(&client, organisation.command).await,
         Command::Staff(staff) => import::staff(&client, staff.command).await,
+        Command::Contact(contact) => contact::run(&client, contact.command).await,
         Command::Key(key) => key::run(&client, key.command).await,
         Command::Bus(bus) => bus::run(&client, bus.command).await,
         _ => Err(Failed::usage("this command is not asked of running services")),
