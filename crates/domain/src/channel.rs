@@ -13,7 +13,7 @@ use crate::tlp::Tlp;
 
 code_list! {
     /// A way to reach a contact.
-    Channel in "channels" { Email = "email", Sms = "sms", Webhook = "webhook" }
+    Channel in "channels" { Email = "email", Sms = "sms", Webhook = "webhook", Signal = "signal", Matrix = "matrix" }
 }
 
 /// Why a text is not a span of hours.
@@ -129,7 +129,7 @@ pub struct NoticePlan {
 /// Plans the notices of an alert to a contact.
 ///
 /// P1 uses all channels at once; P2 starts with the first and adds the next after each `next_channel_seconds` without
-/// acknowledgement; P3 and P4 use the first only. TLP:RED uses no SMS and no webhook. Quiet hours defer all of it,
+/// acknowledgement; P3 and P4 use the first only. TLP:RED uses e-mail alone. Quiet hours defer all of it,
 /// except P1 and P2 to a contact who allows that.
 pub fn plan_notices(
     contact: &ContactChannels<'_>,
@@ -224,6 +224,8 @@ mod tests {
         check_plan(&all, Priority::P4, Tlp::Clear, "sms+0", "");
         check_plan(&all, Priority::P1, Tlp::Red, "email+0", "");
         check_plan(&[Channel::Sms, Channel::Webhook], Priority::P1, Tlp::Red, "", "");
+        check_plan(&[Channel::Signal, Channel::Matrix], Priority::P1, Tlp::Red, "", "");
+        check_plan(&[Channel::Signal, Channel::Matrix], Priority::P1, Tlp::AmberStrict, "signal+0 matrix+0", "");
         check_plan(&[], Priority::P2, Tlp::Clear, "", "");
         check_plan(&[Channel::Email, Channel::Email], Priority::P1, Tlp::Clear, "email+0", "");
     }

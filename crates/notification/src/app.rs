@@ -21,7 +21,7 @@ use tracing::warn;
 
 use crate::api::Api;
 use crate::bulletin::Bulletins;
-use crate::channel::{Gateways, Smarthosts, SystemNetwork, Webhooks};
+use crate::channel::{Gateways, Messengers, Smarthosts, SystemNetwork, Webhooks};
 use crate::config::NotificationConfig;
 use crate::consume::Handler;
 use crate::contact::Directory;
@@ -98,6 +98,7 @@ impl App {
             smarthosts: Smarthosts::new(&config.email).map_err(other)?,
             gateways: Gateways::new(&config.sms).map_err(other)?,
             webhooks: Webhooks::new(&config.webhook, Arc::new(SystemNetwork)).map_err(other)?,
+            messengers: Messengers::new(&config.signal, &config.matrix).map_err(other)?,
             engine: handle,
             progress: progress.wake_handle(),
             public_url: foundation.settings.public_url.clone(),

@@ -1,6 +1,7 @@
 //! The section `[notification]` of the settings, checked at start so that an error names the key.
 
 mod email;
+mod messenger;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use tocsin_domain::schedule::RetrySchedule;
 use tocsin_platform::config::{ConfigError, Secret, Settings, secret};
 
 pub use email::{BounceConfig, DkimKeyConfig, EmailConfig, MailTls, SmarthostConfig};
+pub use messenger::{MatrixConfig, SignalConfig};
 pub use webhook::WebhookConfig;
 
 /// Everything that can be set about notification.
@@ -36,6 +38,10 @@ pub struct NotificationConfig {
     pub sms: SmsConfig,
     /// Webhooks.
     pub webhook: WebhookConfig,
+    /// Signal.
+    pub signal: SignalConfig,
+    /// Matrix.
+    pub matrix: MatrixConfig,
 }
 
 /// Which interface an SMS gateway has.
@@ -105,6 +111,8 @@ impl NotificationConfig {
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let mut config: Self = settings.section("notification")?;
         config.check(settings)?;
+        config.matrix.check(settings)?;
+        config.signal.check(settings)?;
         config.email.read_secrets()?;
         for gateway in &mut config.sms.gateways {
             gateway.password = secret(
@@ -130,11 +138,14 @@ impl NotificationConfig {
             return Err(settings.invalid(key, "must be at least 1"));
         }
         let mail_seconds = self.email.command_seconds.saturating_mul(2).saturating_add(self.email.data_seconds);
-        let longest = mail_seconds.max(self.webhook.total_seconds).max(self.sms.answer_seconds);
+        // A messenger without a gateway takes no time.
+        let signal = if self.signal.url.is_empty() { 0 } else { self.signal.answer_seconds };
+        let matrix = if self.matrix.url.is_empty() { 0 } else { self.matrix.answer_seconds };
+        let longest = mail_seconds.max(self.webhook.total_seconds).max(self.sms.answer_seconds).max(signal).max(matrix);
         if self.lease_seconds <= longest {
             return Err(settings.invalid(
                 "notification.lease_seconds",
-                "must be longer than webhook.total_seconds, than sms.answer_seconds, and than twice \
+                "must be longer than webhook.total_seconds, than answer_seconds of sms, signal and matrix, and than twice \
                  email.command_seconds and email.data_seconds together, or attempts would be cut off and made twice",
             ));
         }
@@ -202,6 +213,12 @@ mod tests {
         check("slots = 0", "notification.slots");
         check("lease_seconds = 28", "notification.lease_seconds");
         assert!(read("lease_seconds = 29").is_ok());
+        let signal =
+            "signal.url = \"http://127.0.0.1:1\"\nsignal.number = \"+447700900000\"\nsignal.answer_seconds = 29\n";
+        check(&format!("{signal}lease_seconds = 29"), "notification.lease_seconds");
+        check("signal.url = \"http://signal.example\"\nsignal.number = \"+447700900000\"", "notification.signal.url");
+        check("signal.url = \"http://127.0.0.1:1\"\nsignal.number = \"07700\"", "notification.signal.number");
+        check("matrix.url = \"https://matrix.example\"", "notification.matrix.access_token");
         check("phone_prefixes = [\"44\"]", "notification.phone_prefixes");
         check("[notification.email]\nhost = \"mail.example\"\ntls = \"none\"", "notification.email.tls");
         check("[notification.email]\nfrom = \"nobody\"", "notification.email.from");

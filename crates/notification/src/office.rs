@@ -15,7 +15,7 @@ use tocsin_platform::outbox::Outbox;
 use uuid::Uuid;
 
 use crate::bulletin::{Bulletin, Bulletins};
-use crate::channel::{Gateways, Smarthosts, Webhooks};
+use crate::channel::{Gateways, Messengers, Smarthosts, Webhooks};
 use crate::config::NotificationConfig;
 use crate::contact::Directory;
 use crate::engine::EngineHandle;
@@ -38,6 +38,7 @@ pub(crate) struct Office {
     pub(crate) smarthosts: Smarthosts,
     pub(crate) gateways: Gateways,
     pub(crate) webhooks: Webhooks,
+    pub(crate) messengers: Messengers,
     pub(crate) engine: EngineHandle,
     /// Wakes whoever tells dispatch of changes.
     pub(crate) progress: Waker,

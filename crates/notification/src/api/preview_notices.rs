@@ -16,7 +16,7 @@ use crate::bulletin::language_for;
 use crate::contact::Recipient;
 use crate::expand::NO_CHANNEL;
 use crate::office::Office;
-use crate::render::{BulletinKind, Facts, Links, Reader, Reading, email, sms, webhook};
+use crate::render::{BulletinKind, Facts, Links, Reader, Reading, chat, email, sms, webhook};
 
 /// Names that are drawn at release and not known before.
 const SHORT_CODE: &str = "XXXX-XXX";
@@ -126,15 +126,16 @@ impl Preview {
     ) -> NoticePreview {
         let acknowledge = office.acknowledge_url(TOKEN, contact.interface);
         let reading = self.reading(language);
+        let untranslated = *language != contact.language;
+        let reader = Reader { interface: contact.interface, untranslated, time_zone: contact.time_zone };
+        let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
         let (subject, text) = match channel {
             Channel::Email => {
-                let untranslated = *language != contact.language;
-                let reader = Reader { interface: contact.interface, untranslated, time_zone: contact.time_zone };
-                let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
                 let mail = email::mail(&self.facts, reader, reading, links);
                 (mail.subject, mail.plain)
             }
             Channel::Sms => (String::new(), sms::text(&self.facts, contact.interface, WORD)),
+            Channel::Signal | Channel::Matrix => (String::new(), chat::text(&self.facts, reader, reading, links)),
             Channel::Webhook => {
                 let shared = webhook::shared(&self.facts, "", 0, reading);
                 (String::new(), webhook::body(&shared, "", acknowledge.as_deref(), office.clock.now()))

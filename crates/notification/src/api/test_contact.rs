@@ -10,11 +10,11 @@ use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::{TestContactRequest, TestContactResponse};
 use uuid::Uuid;
 
-use crate::channel::{Attempted, Outcome, WebhookPost};
+use crate::channel::{Attempted, ChatMessage, Outcome, WebhookPost};
 use crate::contact::Recipient;
 use crate::entity::contact::{Column, Entity};
 use crate::office::Office;
-use crate::render::webhook;
+use crate::render::{chat, webhook};
 
 pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -> Result<TestContactResponse, Failure> {
     let invalid = |field: &str, description: String| {
@@ -32,6 +32,7 @@ pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -
     let started = Instant::now();
     let attempted = match channel {
         Channel::Webhook => by_webhook(office, &recipient).await?,
+        Channel::Signal | Channel::Matrix => by_chat(office, &recipient, channel).await?,
         other => return Err(invalid("channel", format!("{other} has no test of its own yet: send a drill"))),
     };
     let milliseconds = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
@@ -59,6 +60,16 @@ async fn by_webhook(office: &Office, recipient: &Recipient) -> Result<Attempted,
     let post =
         WebhookPost { id: &id, timestamp_seconds: now.timestamp(), body: Bytes::from(webhook::test_body(&id, now)) };
     Ok(office.webhooks.send(url, &recipient.webhook_keys, post).await)
+}
+
+async fn by_chat(office: &Office, recipient: &Recipient, channel: Channel) -> Result<Attempted, Failure> {
+    let to = if channel == Channel::Signal { &recipient.signal } else { &recipient.matrix };
+    let Some(to) = to else {
+        let message = format!("this contact has no address for {channel}; import it with one first");
+        return Err(Failure::refused("NO_ADDRESS", message));
+    };
+    let (id, text) = (Uuid::now_v7().to_string(), chat::test_text(recipient.interface));
+    Ok(office.messengers.send(channel, &ChatMessage { to, text: &text, id: &id }).await.into())
 }
 
 async fn use_again(office: &Office, contact_id: &str) -> Result<(), Failure> {

@@ -19,6 +19,10 @@ pub(crate) struct Details {
     /// The armored OpenPGP key, empty for none.
     #[serde(default)]
     pub(crate) openpgp_key: String,
+    #[serde(default)]
+    pub(crate) signal: String,
+    #[serde(default)]
+    pub(crate) matrix: String,
     /// How webhooks are signed, separated by spaces; empty for v1.
     #[serde(default)]
     pub(crate) webhook_signatures: String,
@@ -62,6 +66,8 @@ impl Drop for Details {
             &mut self.webhook_secret,
             &mut self.shared_word,
             &mut self.openpgp_key,
+            &mut self.signal,
+            &mut self.matrix,
             &mut self.webhook_signing_key,
         ] {
             text.zeroize();

@@ -40,6 +40,8 @@ pub(crate) struct Recipient {
     pub(crate) webhook: Option<WebhookUrl>,
     pub(crate) webhook_keys: WebhookKeys,
     pub(crate) webhook_disabled: bool,
+    pub(crate) signal: Option<String>,
+    pub(crate) matrix: Option<String>,
     pub(crate) shared_word: String,
     webhook_destination: i64,
 }
@@ -74,6 +76,8 @@ pub(crate) struct Directory {
     cached: Mutex<HashMap<String, Arc<Recipient>>>,
     mail_destination: i64,
     sms_destination: i64,
+    signal_destination: i64,
+    matrix_destination: i64,
 }
 
 impl Directory {
@@ -81,6 +85,8 @@ impl Directory {
         Self {
             mail_destination: secrets.destination("smarthost"),
             sms_destination: secrets.destination("gateways"),
+            signal_destination: secrets.destination("signal"),
+            matrix_destination: secrets.destination("matrix"),
             secrets,
             loopback_http,
             cached: Mutex::new(HashMap::new()),
@@ -93,6 +99,8 @@ impl Directory {
             Channel::Email => self.mail_destination,
             Channel::Sms => self.sms_destination,
             Channel::Webhook => recipient.webhook_destination,
+            Channel::Signal => self.signal_destination,
+            Channel::Matrix => self.matrix_destination,
         }
     }
 
@@ -186,6 +194,8 @@ impl Directory {
             webhook,
             webhook_keys: details.webhook_keys(),
             webhook_disabled: row.webhook_disabled,
+            signal: Some(details.signal.clone()).filter(|signal| !signal.is_empty()),
+            matrix: Some(details.matrix.clone()).filter(|matrix| !matrix.is_empty()),
             shared_word: details.shared_word.clone(),
             contact_id: row.contact_id,
         })

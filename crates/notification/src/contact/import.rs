@@ -12,6 +12,7 @@ use tocsin_domain::text::{CodeText, single_line};
 use tocsin_domain::violation::FieldViolation;
 use tocsin_proto::notification::v1::Contact;
 
+use super::messenger::{is_matrix_room, is_signal_name};
 use super::{Details, Rotation, shared_word};
 use crate::channel::{OpenPgpKey, Scheme, WebhookSecret, WebhookUrl};
 
@@ -88,6 +89,7 @@ impl ImportRules {
         };
         let channels = channels(&contact, &mut faults);
         self.check_addresses(&contact, &channels, &mut faults);
+        self.check_messengers(&contact, &channels, &mut faults);
         for (index, given) in contact.webhook_signatures.iter().enumerate() {
             let _: Option<Scheme> = faults.parsed(&format!("webhook_signatures[{index}]"), given);
         }
@@ -139,6 +141,22 @@ impl ImportRules {
         }
     }
 
+    fn check_messengers(&self, contact: &Contact, channels: &[Channel], faults: &mut Faults<'_>) {
+        let missing = |channel, given: &str| channels.contains(&channel) && given.is_empty();
+        if missing(Channel::Signal, &contact.signal) {
+            faults.note("signal", "is needed for the channel signal");
+        } else if is_e164(&contact.signal) && !self.allows_phone(&contact.signal) {
+            faults.note("signal", "its country is not among those that this installation sends to");
+        } else if !contact.signal.is_empty() && !is_e164(&contact.signal) && !is_signal_name(&contact.signal) {
+            faults.note("signal", "must be a number in E.164 form or a user name such as anna.01");
+        }
+        if missing(Channel::Matrix, &contact.matrix) {
+            faults.note("matrix", "is needed for the channel matrix");
+        } else if !contact.matrix.is_empty() && !is_matrix_room(&contact.matrix) {
+            faults.note("matrix", "must be the id of a room, such as !room:matrix.example, not an alias or a user");
+        }
+    }
+
     fn allows_phone(&self, phone: &str) -> bool {
         self.phone_prefixes.is_empty() || self.phone_prefixes.iter().any(|prefix| phone.starts_with(prefix.as_str()))
     }
@@ -155,7 +173,7 @@ fn channels(contact: &Contact, faults: &mut Faults<'_>) -> Vec<Channel> {
         }
     }
     if contact.channels.is_empty() {
-        faults.note("channels", "name at least one of email, sms and webhook");
+        faults.note("channels", "name at least one of email, sms, webhook, signal and matrix");
     }
     channels
 }
@@ -170,6 +188,8 @@ fn details_of(contact: Contact) -> Details {
     details.webhook = contact.webhook;
     details.webhook_secret = contact.webhook_secret;
     details.openpgp_key = contact.openpgp_key;
+    details.signal = contact.signal;
+    details.matrix = contact.matrix;
     details
 }
 
@@ -227,6 +247,11 @@ mod tests {
         check(|contact| contact.webhook = "https://10.0.0.1/".to_owned(), "webhook");
         check(|contact| contact.webhook_secret = "secret".to_owned(), "webhook_secret");
         check(|contact| contact.openpgp_key = "key".to_owned(), "openpgp_key");
+        check(|contact| contact.signal = "07700900000".to_owned(), "signal");
+        check(|contact| contact.signal = "+33612345678".to_owned(), "signal");
+        check(|contact| contact.matrix = "#alerts:matrix.example".to_owned(), "matrix");
+        check(|contact| contact.channels.push("signal".to_owned()), "signal");
+        check(|contact| contact.channels.push("matrix".to_owned()), "matrix");
         check(|contact| contact.webhook_signatures = vec!["v2".to_owned()], "webhook_signatures[0]");
         check(|contact| contact.contact_id = "Org 1".to_owned(), "contact_id");
         check(|contact| contact.organisation_id = "Org 1".to_owned(), "organisation_id");

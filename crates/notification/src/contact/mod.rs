@@ -3,6 +3,7 @@
 mod details;
 mod directory;
 mod import;
+mod messenger;
 mod webhook_keys;
 mod word;
 

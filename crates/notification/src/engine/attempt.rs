@@ -14,11 +14,11 @@ use tocsin_platform::clock::from_ms;
 use tocsin_platform::fail_points::reach;
 
 use super::Ready;
-use crate::channel::{Attempted, Outcome, SmsMessage, WebhookPost};
+use crate::channel::{Attempted, ChatMessage, Outcome, SmsMessage, WebhookPost};
 use crate::contact::Recipient;
 use crate::mail;
 use crate::office::Office;
-use crate::render::{sms, webhook};
+use crate::render::{Links, Reader, chat, sms, webhook};
 
 /// Why a notice does not start; none when it may. A lease that has run out says nothing about the notice: it is claimed
 /// again.
@@ -95,6 +95,7 @@ async fn attempt(office: &Office, ready: &Ready) -> Attempted {
             reach("notification.webhook_ended");
             attempted
         }
+        Ok(channel @ (Channel::Signal | Channel::Matrix)) => by_chat(office, ready, recipient, channel).await.into(),
         Err(_) => no_address().into(),
     }
 }
@@ -137,6 +138,22 @@ async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> At
     let body = webhook::body(&shared, &id, acknowledge.as_deref(), now);
     let post = WebhookPost { id: &id, timestamp_seconds: now.timestamp(), body: Bytes::from(body) };
     office.webhooks.send(url, &recipient.webhook_keys, post).await
+}
+
+async fn by_chat(office: &Office, ready: &Ready, recipient: &Recipient, channel: Channel) -> Outcome {
+    let to = if channel == Channel::Signal { &recipient.signal } else { &recipient.matrix };
+    let Some(to) = to else { return no_address() };
+    let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
+    let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
+    let reader = Reader {
+        interface: recipient.interface,
+        untranslated: ready.notice.language != recipient.language.as_str(),
+        time_zone: recipient.time_zone,
+    };
+    let reading = ready.bulletin.reading(&ready.notice.language, &office.secrets);
+    let text = chat::text(&ready.bulletin.facts, reader, reading, links);
+    let id = ready.notice.notice_id.to_string();
+    office.messengers.send(channel, &ChatMessage { to, text: &text, id: &id }).await
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ const WITHDRAWN_MAX: usize = 10_000;
 struct Dispatcher {
     office: Arc<Office>,
     slots: Slots<Ready>,
-    /// Of e-mail, SMS and webhooks.
-    terms: [Terms; 3],
+    /// Of e-mail, SMS, webhooks, Signal and Matrix.
+    terms: [Terms; 5],
     holds: Held,
     running: JoinSet<Finished>,
     results: mpsc::UnboundedSender<Done>,
@@ -101,7 +101,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
-fn terms(office: &Office) -> [Terms; 3] {
+fn terms(office: &Office) -> [Terms; 5] {
     let config = &office.config;
     let terms = |in_flight_max, urgent_extra, seconds: u32| Terms {
         limit: Limit { in_flight_max, urgent_extra },
@@ -111,6 +111,8 @@ fn terms(office: &Office) -> [Terms; 3] {
         terms(config.email.connections_max, 0, config.email.command_seconds),
         terms(config.sms.in_flight_max, 0, config.sms.answer_seconds),
         terms(config.webhook.in_flight_max, 1, config.webhook.total_seconds),
+        terms(config.signal.in_flight_max, 1, config.signal.answer_seconds),
+        terms(config.matrix.in_flight_max, 1, config.matrix.answer_seconds),
     ]
 }
 
@@ -124,6 +126,8 @@ impl Dispatcher {
         match ready.notice.channel.parse() {
             Ok(Channel::Sms) => self.terms[1],
             Ok(Channel::Webhook) => self.terms[2],
+            Ok(Channel::Signal) => self.terms[3],
+            Ok(Channel::Matrix) => self.terms[4],
             _ => self.terms[0],
         }
     }

@@ -3,6 +3,7 @@
 //! Above TLP:GREEN a notice is a pointer. The short code, the urgency, the deadline and where to sign in are all that it
 //! says; the reference and the text appear at CLEAR and GREEN only, and never in an SMS.
 
+pub(crate) mod chat;
 mod clean;
 pub(crate) mod email;
 pub(crate) mod sms;

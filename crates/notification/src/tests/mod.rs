@@ -8,6 +8,7 @@ mod journey;
 mod leases;
 mod mail;
 mod mail_servers;
+mod messengers;
 mod peers;
 mod processes;
 mod receipts;

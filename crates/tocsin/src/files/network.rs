@@ -95,6 +95,10 @@ struct Contact {
     #[serde(default, deserialize_with = "or_default")]
     webhook_signatures: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
+    signal: String,
+    #[serde(default, deserialize_with = "or_default")]
+    matrix: String,
+    #[serde(default, deserialize_with = "or_default")]
     channels: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     quiet_hours: String,
@@ -223,6 +227,8 @@ impl Contact {
             webhook_secret: self.webhook_secret.clone(),
             openpgp_key: self.openpgp_key.clone(),
             webhook_signatures: self.webhook_signatures.clone(),
+            signal: self.signal.clone(),
+            matrix: self.matrix.clone(),
         }
     }
 }
