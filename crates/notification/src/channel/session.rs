@@ -79,8 +79,13 @@ impl SessionFailure {
         Self { reply: Some(code), ..Self::word("unexpected_reply") }
     }
 
+    /// What the reply was about. Without a reply, or with one that says that the server goes away (421), nothing is said
+    /// about recipient or message, and the next smarthost is asked.
     fn at(self, stage: Stage) -> Self {
-        Self { stage, ..self }
+        match self.reply {
+            None | Some(421) => self,
+            Some(_) => Self { stage, ..self },
+        }
     }
 }
 

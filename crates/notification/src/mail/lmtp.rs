@@ -220,7 +220,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 fn notice_of_address(office: &Office, address: &str) -> Option<Uuid> {
     let (local, domain) = address.rsplit_once('@')?;
     let (own_local, own_domain) = office.config.email.return_path().rsplit_once('@')?;
-    let (name, token) = local.split_once('+')?;
+    let (name, token) = local.rsplit_once('+')?;
     let ours = name.eq_ignore_ascii_case(own_local) && domain.eq_ignore_ascii_case(own_domain);
     if ours { notice_of(&office.secrets, Purpose::Bounce, token) } else { None }
 }

@@ -30,7 +30,7 @@ use tokens::{Purpose, token};
 pub(crate) async fn send(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
     let Some(to) = &recipient.email else { return refused("no_address") };
     let facts = &ready.bulletin.facts;
-    let to_staff = facts.kind != BulletinKind::Alert;
+    let to_staff = is_to_staff(facts.kind);
     let weight = Weight { urgent: to_staff || facts.priority.lane() == Lane::Urgent, to_staff };
     let suppression = recipient.mail_suppression;
     if let Some(outcome) = suppression.and_then(|one| one.outcome(weight, office.clock.now_ms())) {
@@ -47,6 +47,14 @@ pub(crate) async fn send(office: &Office, ready: &Ready, recipient: &Recipient) 
             note_refusal(office, ready, to, &failure).await;
             judge_mail(&failure)
         }
+    }
+}
+
+/// A call to somebody on duty, which nobody unsubscribes from.
+fn is_to_staff(kind: BulletinKind) -> bool {
+    match kind {
+        BulletinKind::Page | BulletinKind::Handover => true,
+        BulletinKind::Alert | BulletinKind::WebhookGone => false,
     }
 }
 
@@ -77,7 +85,7 @@ fn write(office: &Office, ready: &Ready, recipient: &Recipient, to: &Address) ->
     let proof = office.secrets.proof(b"message id\0", ready.notice.notice_id.as_bytes());
     let message_id = hex::encode(proof.get(..16).unwrap_or_default());
     let now = office.clock.now();
-    let unsubscribe = (ready.bulletin.facts.kind == BulletinKind::Alert).then(|| {
+    let unsubscribe = (!is_to_staff(ready.bulletin.facts.kind)).then(|| {
         let token = token(&office.secrets, Purpose::Unsubscribe, ready.notice.notice_id);
         format!("{}/unsubscribe/{token}", office.unsubscribe_url)
     });
