@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_domain::channel::Channel;
 use tocsin_domain::priority::Priority;
 use tocsin_domain::tlp::Tlp;
@@ -32,8 +32,16 @@ pub(crate) async fn switch_off<C: ConnectionTrait>(
         return Ok(());
     }
     let on = Column::ContactId.is_in(contact_ids.iter().copied()).and(Column::WebhookDisabled.eq(false));
-    let ids: Vec<String> =
-        contact::Entity::find().select_only().column(Column::ContactId).filter(on).into_tuple().all(connection).await?;
+    // Held, so that of two processes one tells.
+    let ids: Vec<String> = contact::Entity::find()
+        .select_only()
+        .column(Column::ContactId)
+        .filter(on)
+        .order_by_asc(Column::ContactId)
+        .lock_exclusive()
+        .into_tuple()
+        .all(connection)
+        .await?;
     if ids.is_empty() {
         return Ok(());
     }
@@ -48,7 +56,7 @@ pub(crate) async fn switch_off<C: ConnectionTrait>(
         "webhooks answered 410 and are used no further; their members are told by other channels. When one is back, \
          `tocsin contact test` brings it into use again"
     );
-    for recipient in office.directory.load(connection, &ids).await?.into_values() {
+    for recipient in office.directory.read_anew(connection, &ids).await? {
         tell(office, connection, &recipient).await?;
     }
     Ok(())

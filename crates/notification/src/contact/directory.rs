@@ -124,20 +124,30 @@ impl Directory {
             if missing.is_empty() {
                 continue;
             }
-            let wanted = contact::Column::ContactId.is_in(missing.iter().map(String::as_str));
-            let rows = contact::Entity::find().filter(wanted).all(connection).await?;
-            // Read after the contacts: one that comes between the two is seen, and grows the version of its contact too.
-            let mut suppressed = suppressions(connection, &missing).await?;
-            for row in rows {
-                let suppression = suppressed.remove(&row.contact_id);
-                if let Some(recipient) = self.open(row, suppression.as_ref()) {
-                    let recipient = Arc::new(recipient);
-                    self.keep(&recipient);
-                    found.insert(recipient.contact_id.clone(), recipient);
-                }
+            for recipient in self.read_anew(connection, &missing).await? {
+                self.keep(&recipient);
+                found.insert(recipient.contact_id.clone(), recipient);
             }
         }
         Ok(found)
+    }
+
+    /// The contacts of these ids, at most a thousand, from their rows and not kept in memory: whoever has changed them in
+    /// the same transaction may still fail, and the next change would bear the same version.
+    pub(crate) async fn read_anew<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        ids: &[String],
+    ) -> Result<Vec<Arc<Recipient>>, DbErr> {
+        let wanted = contact::Column::ContactId.is_in(ids.iter().map(String::as_str));
+        let rows = contact::Entity::find().filter(wanted).all(connection).await?;
+        // Read after the contacts: one that comes between the two is seen, and grows the version of its contact too.
+        let mut suppressed = suppressions(connection, ids).await?;
+        let opened = rows.into_iter().filter_map(|row| {
+            let suppression = suppressed.remove(&row.contact_id);
+            self.open(row, suppression.as_ref()).map(Arc::new)
+        });
+        Ok(opened.collect())
     }
 
     /// Moves what is cached in its present version to `found` and returns the rest.
