@@ -202,6 +202,16 @@ pub(super) const DISTRIBUTED: [(&str, &[&str]); 4] = [
 
 /// Places that no walk reaches in bounded time, each with the reason.
 pub(super) const NOT_WALKED: &[(&str, &str)] = &[
+    ("notification.count_refusal.before", "no mail server refuses a recipient here"),
+    ("notification.count_refusal.after", "no mail server refuses a recipient here"),
+    ("notification.lift_suppression.before", "no address is suppressed here"),
+    ("notification.lift_suppression.after", "no address is suppressed here"),
+    ("notification.record_bounce.before", "no mail bounces here"),
+    ("notification.record_bounce.after", "no mail bounces here"),
+    ("notification.suppress_address.before", "no address is suppressed here"),
+    ("notification.suppress_address.after", "no address is suppressed here"),
+    ("notification.unsubscribe.before", "nobody unsubscribes here"),
+    ("notification.unsubscribe.after", "nobody unsubscribes here"),
     (
         "notification.use_webhook_again.before",
         "no receiver answers 410; what dies there is one flag, set by the next test",
