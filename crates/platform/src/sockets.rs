@@ -1,5 +1,6 @@
 //! What the doors for gRPC and HTTP do alike with a connection that comes in.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -11,14 +12,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// The next connection. An accept that fails is logged and tried again: the door stays open.
-pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection, and from where it comes. An accept that fails is logged and tried again: the door stays open.
+pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Small answers must not wait for a delayed acknowledgement.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) => {
                 tracing::warn!(error_kind = ?error.kind(), "a connection could not be accepted");

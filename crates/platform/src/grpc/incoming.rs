@@ -43,7 +43,7 @@ impl Incoming {
     async fn next(&mut self) -> Connection {
         loop {
             tokio::select! {
-                stream = sockets::accept(&self.listener), if self.handshakes.len() < HANDSHAKES_MAX => {
+                (stream, _) = sockets::accept(&self.listener), if self.handshakes.len() < HANDSHAKES_MAX => {
                     match &self.tls {
                         None => return Connection::Clear(stream),
                         Some(tls) => {

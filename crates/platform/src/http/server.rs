@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
 use super::{HttpError, rules};
 use crate::config::{LimitSettings, TlsSettings};
@@ -61,8 +63,8 @@ pub async fn serve_with(
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let stream = tokio::select! {
-            stream = sockets::accept(&listener) => stream,
+        let (stream, peer) = tokio::select! {
+            accepted = sockets::accept(&listener) => accepted,
             () = shutdown.draining() => break,
         };
         // The semaphore is never closed, so this only waits.
@@ -74,7 +76,7 @@ pub async fn serve_with(
         tokio::spawn(async move {
             let _slot = slot;
             tokio::select! {
-                () = connection(stream, acceptor, router, watcher) => {}
+                () = connection(stream, peer, acceptor, router, watcher) => {}
                 () = stopping.stopped() => {}
             }
         });
@@ -87,14 +89,30 @@ pub async fn serve_with(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, watcher: Watcher) {
-    let Some(acceptor) = acceptor else { return requests(stream, router, watcher).await };
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    watcher: Watcher,
+) {
+    let Some(acceptor) = acceptor else { return requests(stream, peer, router, watcher).await };
     if let Some(stream) = sockets::shake_hands(acceptor, stream).await {
-        requests(stream, router, watcher).await;
+        requests(stream, peer, router, watcher).await;
     }
 }
 
-async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, watcher: Watcher) {
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+) {
+    // For doors that take calls from listed addresses only; it is compared, and never written anywhere.
+    let router = router.map_request(move |mut request: Request<_>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIME_MAX);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEPALIVE.0).keep_alive_timeout(KEEPALIVE.1);
