@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 
 /// Messages that hold somebody's words, address or secret: their `Debug` stands in `src/redacted.rs` and prints nothing.
-const REDACTED: [&str; 18] = [
+const REDACTED: [&str; 20] = [
     "common.v1.AlertText",
     "common.v1.Addressee",
     "intake.v1.Report",
@@ -23,8 +23,10 @@ const REDACTED: [&str; 18] = [
     "notification.v1.ContactSecret",
     "notification.v1.RotateWebhookKeysResponse",
     "notification.v1.NoticePreview",
+    "notification.v1.Reply",
     "triage.v1.ConsentLimits",
     "event.v1.NoticeRecipient",
+    "event.v1.ReplyReceived",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

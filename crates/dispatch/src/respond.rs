@@ -23,6 +23,8 @@ use crate::store::alerts::{AlertName, is_over};
 pub(crate) struct Recorded {
     pub(crate) response: Response,
     pub(crate) at: DateTime<Utc>,
+    /// Whether something was written; false when it says what was known already.
+    pub(crate) is_new: bool,
 }
 
 /// Records the answer of one organisation. The same answer again changes nothing and says so again.
@@ -33,28 +35,43 @@ pub(crate) async fn respond(
     given: Response,
 ) -> Result<Recorded, DispatchError> {
     let transaction = dispatch.database.begin().await?;
-    let alert = store::alerts::find_named(&transaction, name, Some(organisation)).await?;
+    let recorded = respond_in(dispatch, &transaction, name, organisation, given).await?;
+    if recorded.is_new {
+        tocsin_platform::database::commit(transaction, "dispatch.respond").await?;
+        dispatch.outbox.wake();
+    } else {
+        transaction.rollback().await?;
+    }
+    Ok(recorded)
+}
+
+/// The same in a transaction of the caller's.
+pub(crate) async fn respond_in(
+    dispatch: &Dispatch,
+    transaction: &DatabaseTransaction,
+    name: &AlertName,
+    organisation: &OrganisationId,
+    given: Response,
+) -> Result<Recorded, DispatchError> {
+    let alert = store::alerts::find_named(transaction, name, Some(organisation)).await?;
     let alert = alert.ok_or(DispatchError::NoAlert)?;
-    let recipient = store::recipients::find(&transaction, alert.alert_id, organisation).await?;
+    let recipient = store::recipients::find(transaction, alert.alert_id, organisation).await?;
     let recipient = recipient.ok_or(DispatchError::NoAlert)?;
     let content = dispatch.contents.of(&alert)?.ok_or(DispatchError::NoAlert)?;
     let asks: Vec<Ask> = content.asks.iter().filter_map(|ask| ask.parse().ok()).collect();
     let current = recipient.response.parse().ok();
-    let now = agreed_now(&transaction, &dispatch.clock).await?;
+    let now = agreed_now(transaction, &dispatch.clock).await?;
     let withdrawn = is_over(&alert, to_ms(now));
     // An update asks again: the same answer to a newer revision counts, because it stops the notices of that revision.
     let stale = !withdrawn && recipient.responded_revision < alert.content_revision;
     match decide(current, given, &asks, withdrawn)? {
         Decision::Keep(response) if !stale => {
-            transaction.rollback().await?;
             let at = recipient.responded_at_ms.map_or(now, from_ms);
-            Ok(Recorded { response, at })
+            Ok(Recorded { response, at, is_new: false })
         }
         Decision::Keep(response) | Decision::Record(response) => {
-            record(dispatch, &transaction, &alert, &recipient, response, now).await?;
-            tocsin_platform::database::commit(transaction, "dispatch.respond").await?;
-            dispatch.outbox.wake();
-            Ok(Recorded { response, at: now })
+            record(dispatch, transaction, &alert, &recipient, response, now).await?;
+            Ok(Recorded { response, at: now, is_new: true })
         }
     }
 }

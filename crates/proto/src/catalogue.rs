@@ -162,6 +162,9 @@ pub const NOTICES_WITHDRAWN: EventKind =
 /// How far a batch of notices has come.
 pub const NOTICES_PROGRESSED: EventKind =
     EventKind { name: "notices.progressed", producer: Service::Notification, consumers: &[Service::Dispatch] };
+/// A contact answered a notice on its own channel, as by SMS: it acknowledges for its organisation.
+pub const REPLY_RECEIVED: EventKind =
+    EventKind { name: "reply.received", producer: Service::Notification, consumers: &[Service::Dispatch] };
 /// An organisation answered an alert.
 pub const RESPONSE_RECORDED: EventKind =
     EventKind { name: "response.recorded", producer: Service::Dispatch, consumers: &[Service::Triage] };
@@ -180,6 +183,7 @@ pub const CATALOGUE: &[&EventKind] = &[
     &NOTICES_REQUESTED,
     &NOTICES_WITHDRAWN,
     &NOTICES_PROGRESSED,
+    &REPLY_RECEIVED,
     &RESPONSE_RECORDED,
 ];
 

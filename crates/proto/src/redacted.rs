@@ -33,5 +33,7 @@ redacted!(
     notification::ContactSecret,
     notification::RotateWebhookKeysResponse,
     notification::NoticePreview,
+    notification::Reply,
     event::NoticeRecipient,
+    event::ReplyReceived,
 );

@@ -3,6 +3,7 @@
 mod batches;
 mod progressed;
 mod released;
+mod replied;
 mod withdrawn;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use sea_orm::DatabaseTransaction;
 use tocsin_platform::consume::{Consume, ConsumeError, IncomingEvent};
 use tocsin_platform::sealing_keys;
 use tocsin_proto::catalogue::{
-    ALERT_RELEASED, ALERT_WITHDRAWN, NOTICES_PROGRESSED, NOTIFICATION_KEY_PUBLISHED, Service,
+    ALERT_RELEASED, ALERT_WITHDRAWN, NOTICES_PROGRESSED, NOTIFICATION_KEY_PUBLISHED, REPLY_RECEIVED, Service,
 };
 
 use crate::dispatch::Shared;
@@ -32,6 +33,8 @@ impl Consume for Events {
             progressed::consume(transaction, event).await
         } else if *event.kind == NOTIFICATION_KEY_PUBLISHED {
             sealing_keys::hear(transaction, Service::Notification, event).await
+        } else if *event.kind == REPLY_RECEIVED {
+            replied::consume(&self.dispatch, transaction, event).await
         } else {
             Err(fault("dispatch does not consume events of this kind"))
         }

@@ -11,5 +11,6 @@ mod neighbour;
 mod processes;
 mod race;
 mod release;
+mod replies;
 mod respond;
 mod stream;
