@@ -12,8 +12,10 @@ use tocsin_platform::service::{Doors, Foundation, Parts, StartError};
 use tocsin_platform::telemetry::metrics;
 use tocsin_proto::catalogue::Service;
 use tocsin_proto::notification::v1::contact_service_server::ContactServiceServer;
+use tocsin_proto::notification::v1::gateway_service_server::GatewayServiceServer;
 use tocsin_proto::notification::v1::mail_suppression_service_server::MailSuppressionServiceServer;
 use tocsin_proto::notification::v1::notice_service_server::NoticeServiceServer;
+use tocsin_proto::notification::v1::reply_service_server::ReplyServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tonic::service::Routes;
@@ -21,6 +23,7 @@ use tracing::warn;
 
 use crate::api::Api;
 use crate::bulletin::Bulletins;
+use crate::callbacks;
 use crate::channel::{Gateways, Messengers, Smarthosts, SystemNetwork, Webhooks};
 use crate::config::NotificationConfig;
 use crate::consume::Handler;
@@ -32,6 +35,7 @@ use crate::office::{Office, delete_ended_texts};
 use crate::receipts::{self, RECEIPTS_MAX};
 use crate::report;
 use crate::secrets::{LocalSecrets, SecretsError};
+use crate::sms::{self, Desk};
 
 /// Where the local secrets' master key is kept, in the folder for key files.
 const MASTER_KEY_FILE: &str = "notification-master.key";
@@ -39,6 +43,8 @@ const MASTER_KEY_FILE: &str = "notification-master.key";
 pub const KEY_FILES: [&str; 1] = [MASTER_KEY_FILE];
 /// How often changes are looked for without being woken.
 const REPORT_LOOK: Duration = Duration::from_secs(1);
+/// How often receipts that do not come are looked for.
+const RECEIPTS_LOOK: Duration = Duration::from_secs(2);
 /// How often texts that nobody needs any more are deleted, and the backlog is counted.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -50,6 +56,8 @@ pub struct App {
     progress: Reconciler,
     /// The door for bounces, if there is one.
     bounces: Option<TcpListener>,
+    receipts: Reconciler,
+    tasks: Tasks,
 }
 
 impl App {
@@ -67,7 +75,9 @@ impl App {
             wrong => other(wrong),
         })?;
         secrets.publish(&foundation.database, &foundation.outbox, foundation.clock.now()).await?;
+        sms::backfill_phones(&foundation.database, &secrets).await?;
         let secrets = Arc::new(secrets);
+        let mut tasks = Tasks::new(Duration::from_secs(foundation.settings.limits.drain_seconds_max));
         let (handle, ends) = engine();
         let progress = Reconciler::new("notification progress", REPORT_LOOK);
         let receipt_url = match config.sms.receipt_url.trim_end_matches('/') {
@@ -88,7 +98,11 @@ impl App {
                 "no SMS gateway is set: notices by SMS wait until one is"
             );
         }
+        let receipts = Reconciler::new("sms receipts", RECEIPTS_LOOK);
+        let gateways = Gateways::new(&config.sms).map_err(other)?;
         let office = Office {
+            desk: Desk::open(&config, &foundation.database, &foundation.clock, gateways.all(), &mut tasks),
+            answers: receipts.wake_handle(),
             clock: foundation.clock.clone(),
             database: foundation.database.clone(),
             outbox: foundation.outbox.clone(),
@@ -96,7 +110,7 @@ impl App {
             secrets,
             bulletins: Bulletins::default(),
             smarthosts: Smarthosts::new(&config.email).map_err(other)?,
-            gateways: Gateways::new(&config.sms).map_err(other)?,
+            gateways,
             webhooks: Webhooks::new(&config.webhook, Arc::new(SystemNetwork)).map_err(other)?,
             messengers: Messengers::new(&config.signal, &config.matrix).map_err(other)?,
             engine: handle,
@@ -106,7 +120,7 @@ impl App {
             unsubscribe_url,
             config,
         };
-        Ok(Self { foundation, office: Arc::new(office), ends, progress, bounces })
+        Ok(Self { foundation, office: Arc::new(office), ends, progress, receipts, bounces, tasks })
     }
 
     /// Runs until the drain, or until a task of it dies.
@@ -114,13 +128,19 @@ impl App {
     /// # Errors
     /// The first task that ended although nobody asked it to.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
-        let Self { foundation, office, ends, progress, bounces } = self;
-        let mut tasks = Tasks::new(Duration::from_secs(foundation.settings.limits.drain_seconds_max));
+        let Self { foundation, office, ends, progress, receipts: overdue, bounces, mut tasks } = self;
         let (ended, recorder) = mpsc::unbounded_channel();
-        tasks.spawn("notification results", run_results(Arc::clone(&office), recorder));
+        let writing = Arc::clone(&office);
+        tasks.spawn("notification results", async move {
+            let end = run_results(Arc::clone(&writing), recorder).await;
+            // The last attempt has ended.
+            writing.desk.close();
+            end
+        });
         tasks.spawn("notification dispatcher", run_dispatcher(Arc::clone(&office), ends, ended, shutdown.clone()));
         tasks.spawn("notification withdrawals", run_withdrawals(Arc::clone(&office), shutdown.clone()));
         tasks.spawn("notification progress", report::run(Arc::clone(&office), progress, shutdown.clone()));
+        tasks.spawn("sms receipts", sms::run_watch(Arc::clone(&office), overdue, shutdown.clone()));
         tasks.spawn("notification upkeep", upkeep(Arc::clone(&office), shutdown.clone()));
         if let Some(listener) = bounces {
             tasks.spawn("notification bounces", mail::lmtp::run(Arc::clone(&office), listener, shutdown.clone()));
@@ -135,8 +155,10 @@ impl App {
         let api = Api { office: Arc::clone(&office), credentials: foundation.credentials.clone() };
         let services = Routes::new(ContactServiceServer::new(api.clone()))
             .add_service(MailSuppressionServiceServer::new(api.clone()))
+            .add_service(GatewayServiceServer::new(api.clone()))
+            .add_service(ReplyServiceServer::new(api.clone()))
             .add_service(NoticeServiceServer::new(api));
-        let router = receipts::router(Arc::clone(&office), receipts).merge(mail::router(Arc::clone(&office)));
+        let router = callbacks::router(Arc::clone(&office), receipts).merge(mail::router(Arc::clone(&office)));
         let handler = Handler::new(Arc::clone(&office));
         let doors = Doors { routes: services, router, consume: Arc::new(handler), tasks };
         let ended = foundation.run(doors, shutdown).await;

@@ -2,17 +2,16 @@
 
 mod email;
 mod messenger;
+mod sms;
 mod webhook;
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 use tocsin_domain::schedule::RetrySchedule;
-use tocsin_platform::config::{ConfigError, Secret, Settings, secret};
+use tocsin_platform::config::{ConfigError, Settings};
 
 pub use email::{BounceConfig, DkimKeyConfig, EmailConfig, MailTls, SmarthostConfig};
 pub use messenger::{MatrixConfig, SignalConfig};
+pub use sms::{AllowedSource, GatewayConfig, GatewayKind, SmsConfig};
 pub use webhook::WebhookConfig;
 
 /// Everything that can be set about notification.
@@ -44,68 +43,6 @@ pub struct NotificationConfig {
     pub matrix: MatrixConfig,
 }
 
-/// Which interface an SMS gateway has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GatewayKind {
-    /// Kannel's `sendsms`.
-    Kannel,
-    /// An HTTP interface described by the other keys.
-    Generic,
-}
-
-/// The SMS gateways, tried in turn.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SmsConfig {
-    /// The most messages in flight to the gateways at the same time.
-    pub in_flight_max: usize,
-    /// How long a gateway may take to answer, in seconds.
-    pub answer_seconds: u32,
-    /// The address of this service's HTTP door as the gateways reach it; empty for the address it listens on.
-    pub receipt_url: String,
-    /// The gateways.
-    #[serde(default)]
-    pub gateways: Vec<GatewayConfig>,
-}
-
-/// One SMS gateway.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayConfig {
-    /// Its name in receipts' addresses: a to z, 0 to 9 and hyphen.
-    pub name: String,
-    /// Its interface.
-    pub kind: GatewayKind,
-    /// The address of its sending door.
-    pub url: String,
-    /// Kannel: who sends.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// Kannel: the password.
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// Kannel: a file that holds the password; it wins.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// Generic: the method, POST when absent.
-    #[serde(default)]
-    pub method: Option<String>,
-    /// Generic: headers, which may hold a secret.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
-    /// Generic: the body, in which `{to}`, `{text}`, `{id}` and `{receipt_url}` are replaced by JSON-escaped values.
-    #[serde(default)]
-    pub body: Option<String>,
-    /// Generic: the statuses that mean that the gateway took the message.
-    #[serde(default)]
-    pub success_status: Vec<u16>,
-    /// Generic: where the gateway's id stands in its JSON answer, as `/messages/0/id`; without it the answer is
-    /// `unknown_no_receipt`.
-    #[serde(default)]
-    pub id_pointer: Option<String>,
-}
-
 impl NotificationConfig {
     /// Reads and checks the section.
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
@@ -114,13 +51,7 @@ impl NotificationConfig {
         config.matrix.check(settings)?;
         config.signal.check(settings)?;
         config.email.read_secrets()?;
-        for gateway in &mut config.sms.gateways {
-            gateway.password = secret(
-                "notification.sms.gateways.password",
-                gateway.password.as_ref(),
-                gateway.password_file.as_deref(),
-            )?;
-        }
+        config.sms.read_secrets()?;
         Ok(config)
     }
 
@@ -153,34 +84,8 @@ impl NotificationConfig {
             return Err(settings.invalid("notification.phone_prefixes", "write each as + and digits, such as +44"));
         }
         self.email.check(settings)?;
-        self.check_gateways(settings)?;
+        self.sms.check(settings)?;
         self.webhook.check(settings)
-    }
-
-    fn check_gateways(&self, settings: &Settings) -> Result<(), ConfigError> {
-        let key = "notification.sms.gateways";
-        for gateway in &self.sms.gateways {
-            let name_fits = !gateway.name.is_empty()
-                && gateway.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if !name_fits {
-                return Err(settings.invalid(key, "each needs a name of a to z, 0 to 9 and hyphen"));
-            }
-            let url = url::Url::parse(&gateway.url).map_err(|_| settings.invalid(key, "each needs a url"))?;
-            let loopback = url.host_str().is_some_and(is_loopback_host);
-            if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
-                return Err(settings.invalid(key, "the url must be https, or http to a loopback address"));
-            }
-            match gateway.kind {
-                GatewayKind::Kannel if gateway.username.is_none() => {
-                    return Err(settings.invalid(key, "a kannel gateway needs a username and a password"));
-                }
-                GatewayKind::Generic if gateway.body.is_none() || gateway.success_status.is_empty() => {
-                    return Err(settings.invalid(key, "a generic gateway needs a body and success_status"));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 

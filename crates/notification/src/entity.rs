@@ -1,5 +1,7 @@
 //! notification's tables. Addresses, numbers and secrets are sealed; no text of an alert stands in a notice's row.
 
+pub(crate) mod sms;
+
 /// A way to reach a person, as imported.
 pub(crate) mod contact {
     use sea_orm::entity::prelude::*;

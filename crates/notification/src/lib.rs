@@ -11,6 +11,7 @@ mod channel;
 mod contact;
 mod decode;
 mod render;
+mod sms;
 
 mod bulletin;
 mod engine;
@@ -23,6 +24,7 @@ mod store;
 
 mod api;
 pub mod app;
+mod callbacks;
 mod consume;
 mod receipts;
 mod report;

@@ -1,6 +1,7 @@
 //! notification's own tables, the same for SQLite and PostgreSQL.
 
 mod mail;
+mod sms;
 mod webhook;
 
 use sea_orm_migration::prelude::{
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         let mut migrations = tocsin_platform::database::migrations_with(Tables);
         migrations.push(Box::new(mail::MailTables));
         migrations.push(Box::new(webhook::Answers));
+        migrations.push(Box::new(sms::SmsTables));
         migrations
     }
 }

@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use crate::bulletin::{Bulletin, Bulletins};
 use crate::channel::{Gateways, Messengers, Smarthosts, Webhooks};
-use crate::config::NotificationConfig;
+use crate::config::{GatewayConfig, GatewayKind, NotificationConfig};
 use crate::contact::Directory;
 use crate::engine::EngineHandle;
 use crate::entity::{bulletin, notice};
 use crate::secrets::LocalSecrets;
+use crate::sms::Desk;
 use crate::store::serialise_bulletin;
 
 /// Rows in one insert: a notice has 22 columns, and SQLite binds at most 32,766 values.
@@ -37,11 +38,14 @@ pub(crate) struct Office {
     pub(crate) bulletins: Bulletins,
     pub(crate) smarthosts: Smarthosts,
     pub(crate) gateways: Gateways,
+    pub(crate) desk: Desk,
     pub(crate) webhooks: Webhooks,
     pub(crate) messengers: Messengers,
     pub(crate) engine: EngineHandle,
     /// Wakes whoever tells dispatch of changes.
     pub(crate) progress: Waker,
+    /// Wakes whoever answers text messages and looks after receipts.
+    pub(crate) answers: Waker,
     /// Where people sign in, without a slash at its end.
     pub(crate) public_url: String,
     /// Where gateways tell of deliveries, without a slash at its end.
@@ -54,6 +58,18 @@ impl Office {
     /// The page on which one press acknowledges, in the reader's language; none without a token.
     pub(crate) fn acknowledge_url(&self, token: &str, reader: Language) -> Option<String> {
         (!token.is_empty()).then(|| format!("{}/acknowledge/{token}?lang={reader}", self.public_url))
+    }
+
+    /// Where a gateway tells what became of a notice; empty for one whose callbacks have one address for all messages.
+    pub(crate) fn receipt_url(&self, gateway: &GatewayConfig, notice_id: Uuid) -> String {
+        // `%d` is filled by Kannel with the type of the receipt; other gateways send a status of their own.
+        let kind = match gateway.kind {
+            GatewayKind::AfricasTalking => return String::new(),
+            GatewayKind::Kannel => "type=%d&",
+            GatewayKind::Twilio | GatewayKind::Vonage | GatewayKind::Generic => "",
+        };
+        let mac = self.secrets.receipt_mac(&gateway.name, notice_id);
+        format!("{}/receipts/{}?{kind}id={notice_id}&mac={mac}", self.receipt_url, gateway.name)
     }
 
     /// A bulletin from memory, or from its row.

@@ -1,121 +1,48 @@
-//! The door for delivery receipts of SMS gateways.
-//!
-//! Each message carries an address of its own, with a MAC over the notice's id under a local key: whoever shows it is
-//! the gateway that was given it. A receipt may come before the submit is recorded; the notice's row exists since before
-//! the submit, and the stronger news wins there, so nothing has to be buffered and no order matters.
+//! Delivery receipts of SMS gateways, recorded in batches: in any order, any number of times, before the submit or after.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Deserialize;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_domain::notice::{NoticeState, advance};
-use tocsin_platform::clock::to_ms;
+use tocsin_platform::clock::{from_ms, to_ms};
 use tocsin_platform::database::agreed_now;
 use tocsin_platform::fail_points::reach;
 use tocsin_platform::failure::Failure;
-use tocsin_platform::group_commit::GroupCommit;
 use uuid::Uuid;
 
-use crate::channel::kannel_state;
+use crate::bulletin::Bulletin;
 use crate::engine::needs_a_person;
 use crate::entity::notice;
+use crate::entity::sms::submission;
 use crate::handover;
 use crate::office::Office;
+use crate::sms::MessageId;
+use crate::sms::ledger::{self, Standing, Step, Usable};
 use crate::store::{Change, update_notices};
-
-/// A receipt that is authentic and understood.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Receipt {
-    notice_id: Uuid,
-    state: NoticeState,
-}
-
-/// How a receipt ended; an error is told in words, because it goes to several waiting requests.
-pub(crate) type Recorded = Result<(), Failure>;
 
 /// The most receipts in one transaction.
 pub(crate) const RECEIPTS_MAX: usize = 256;
 
-#[derive(Clone)]
-struct Door {
-    office: Arc<Office>,
-    receipts: GroupCommit<Receipt, Recorded>,
+/// Which message a receipt is about.
+#[derive(Debug, Clone)]
+pub(crate) enum About {
+    /// The notice for which we gave out the address that was called.
+    Notice(Uuid),
+    /// The message that the gateway names.
+    Message(MessageId),
 }
 
-#[derive(Debug, Deserialize)]
-struct Shown {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    mac: String,
-    /// Kannel's type.
-    r#type: Option<String>,
-    /// A word, as other gateways have it.
-    status: Option<String>,
+/// A receipt that is authentic and understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Receipt {
+    pub(crate) gateway: String,
+    pub(crate) about: About,
+    pub(crate) state: NoticeState,
 }
 
-/// The routes.
-pub(crate) fn router(office: Arc<Office>, receipts: GroupCommit<Receipt, Recorded>) -> Router {
-    Router::new().route("/receipts/{gateway}", get(take).post(take)).with_state(Door { office, receipts })
-}
-
-async fn take(
-    State(door): State<Door>,
-    Path(gateway): Path<String>,
-    shown: Result<Query<Shown>, axum::extract::rejection::QueryRejection>,
-    body: Bytes,
-) -> Response {
-    let Ok(Query(shown)) = shown else { return not_found().into_response() };
-    let notice_id = Uuid::try_parse(&shown.id).ok().filter(|id| door.office.secrets.receipt_is_ours(*id, &shown.mac));
-    let Some(notice_id) = notice_id.filter(|_| door.office.gateways.knows(&gateway)) else {
-        return not_found().into_response();
-    };
-    let Some(state) = state_of(&shown, &body) else {
-        let message = "send `type` (1 delivered, 2 failed, 4 buffered, 8 accepted, 16 rejected) or a known `status`";
-        return Failure::invalid("RECEIPT_UNKNOWN", message).into_response();
-    };
-    match door.receipts.submit(Receipt { notice_id, state }).await {
-        Ok(Ok(())) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Err(failure)) => failure.into_response(),
-        Err(closed) => Failure::unavailable("RECEIPTS_CLOSED", closed.to_string()).into_response(),
-    }
-}
-
-/// The same answer for a wrong MAC, an unknown notice and an unknown gateway, so that nobody learns which it was.
-fn not_found() -> Failure {
-    Failure::not_found("NOT_FOUND", "there is nothing here")
-}
-
-fn state_of(shown: &Shown, body: &[u8]) -> Option<NoticeState> {
-    if let Some(kind) = &shown.r#type {
-        return kannel_state(kind.parse().ok()?);
-    }
-    if let Some(word) = &shown.status {
-        return state_of_word(word);
-    }
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    state_of_word(value.get("status")?.as_str()?)
-}
-
-/// The words that gateways use.
-fn state_of_word(word: &str) -> Option<NoticeState> {
-    match word.to_ascii_lowercase().as_str() {
-        "delivered" | "delivrd" => Some(NoticeState::Delivered),
-        "accepted" | "sent" | "acceptd" => Some(NoticeState::Accepted),
-        "queued" | "buffered" | "submitted" | "enroute" => Some(NoticeState::HandedToGateway),
-        "failed" | "undelivered" | "undeliv" | "rejected" | "rejectd" | "expired" => {
-            Some(NoticeState::RejectedPermanent)
-        }
-        _ => None,
-    }
-}
+/// How a receipt ended; an error is told in words, because it goes to several waiting requests.
+pub(crate) type Recorded = Result<(), Failure>;
 
 /// Records a batch of receipts in one transaction.
 pub(crate) async fn record(office: Arc<Office>, receipts: Vec<Receipt>) -> Vec<Recorded> {
@@ -129,85 +56,159 @@ pub(crate) async fn record(office: Arc<Office>, receipts: Vec<Receipt>) -> Vec<R
 }
 
 async fn record_all(office: &Office, receipts: &[Receipt]) -> Result<(), DbErr> {
-    let mut news: HashMap<Uuid, NoticeState> = HashMap::new();
-    for receipt in receipts {
-        let known = news.entry(receipt.notice_id).or_insert(receipt.state);
-        *known = advance(*known, receipt.state);
-    }
     let transaction = office.database.begin().await?;
-    let rows = notice::Entity::find()
-        .filter(notice::Column::NoticeId.is_in(news.keys().copied()))
-        // In one order, so that two processes never wait for each other's rows.
-        .order_by_asc(notice::Column::NoticeId)
-        .lock_exclusive()
-        .all(&transaction)
-        .await?;
-    let now = agreed_now(&transaction, &office.clock).await?;
-    let mut changes = Vec::new();
-    let mut failed = Vec::new();
-    for row in rows {
-        let Some(state) = news.get(&row.notice_id) else { continue };
-        let Some(bulletin) = office.bulletin(&transaction, row.bulletin_id, row.revision).await? else { continue };
-        let by_hand = handover::name_for(&bulletin).filter(|_| needs_a_person(*state) && row.handed_to.is_none());
-        let Some(change) = change(row, *state, by_hand.clone(), bulletin.is_reported(), to_ms(now)) else { continue };
-        if by_hand.is_some() {
-            failed.push(bulletin);
+    let now_ms = to_ms(agreed_now(&transaction, &office.clock).await?);
+    let mut news: HashMap<Uuid, Vec<(&str, NoticeState)>> = HashMap::new();
+    for receipt in receipts {
+        let gateway = receipt.gateway.as_str();
+        let notice_id = match &receipt.about {
+            About::Notice(id) => Some(*id),
+            About::Message(id) => crate::sms::by_message(&transaction, gateway, id).await?,
+        };
+        match (&receipt.about, notice_id) {
+            (_, Some(notice_id)) => news.entry(notice_id).or_default().push((gateway, receipt.state)),
+            (About::Message(id), None) => {
+                crate::sms::keep_early(&transaction, gateway, id, receipt.state, now_ms).await?;
+            }
+            (About::Notice(_), None) => {}
         }
-        changes.push(change);
     }
-    update_notices(&transaction, &changes).await?;
-    handover::call_coordinators(office, &transaction, &failed, now).await?;
+    let ids: Vec<Uuid> = news.keys().copied().collect();
+    Reviewed::of(office, &transaction, &ids, now_ms).await?.settle(office, &transaction, &news, now_ms).await?;
     tocsin_platform::database::commit(transaction, "notification.record_receipts").await
 }
 
-/// What a receipt changes; none when it is no news. It ends a lease too: what is in flight ends by itself, and its end
-/// finds the stronger state.
-fn change(
-    row: notice::Model,
-    news: NoticeState,
-    by_hand: Option<String>,
-    reported: bool,
-    now_ms: i64,
-) -> Option<Change> {
-    let current: NoticeState = row.state.parse().ok()?;
-    let state = advance(current, news);
-    if state == current {
-        return None;
-    }
-    let failed = needs_a_person(state);
-    Some(Change {
-        notice_id: row.notice_id,
-        state: state.as_str().to_owned(),
-        reason: failed.then(|| "carrier_refused".to_owned()),
-        attempts: row.attempts,
-        next_at_ms: None,
-        handed_to: row.handed_to.or(by_hand),
-        provider_id: row.provider_id,
-        version: row.version + 1,
-        owed_since_ms: reported.then_some(now_ms),
-        changed_at_ms: now_ms,
-    })
+/// Notices whose next step is to be found, with everything on which it depends.
+pub(crate) struct Reviewed {
+    rows: Vec<notice::Model>,
+    submissions: std::collections::BTreeMap<Uuid, Vec<submission::Model>>,
+    needed: std::collections::HashSet<Uuid>,
+    gateways: Vec<Usable>,
+    give_up: HashMap<Uuid, i64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gateways_words_are_understood() {
-        for (query, body, expected) in [
-            (Some("1"), "", Some(NoticeState::Delivered)),
-            (Some("8"), "", Some(NoticeState::Accepted)),
-            (Some("16"), "", Some(NoticeState::RejectedPermanent)),
-            (Some("99"), "", None),
-            (Some("%d"), "", None),
-            (None, r#"{"status":"DELIVRD"}"#, Some(NoticeState::Delivered)),
-            (None, r#"{"status":"undelivered"}"#, Some(NoticeState::RejectedPermanent)),
-            (None, r#"{"status":7}"#, None),
-            (None, "", None),
-        ] {
-            let shown = Shown { id: String::new(), mac: String::new(), r#type: query.map(str::to_owned), status: None };
-            assert_eq!(state_of(&shown, body.as_bytes()), expected, "{query:?} {body}");
-        }
+impl Reviewed {
+    /// Locks these notices.
+    pub(crate) async fn of<C: ConnectionTrait>(
+        office: &Office,
+        connection: &C,
+        ids: &[Uuid],
+        now_ms: i64,
+    ) -> Result<Self, DbErr> {
+        let rows = notice::Entity::find()
+            .filter(notice::Column::NoticeId.is_in(ids.iter().copied()))
+            .order_by_asc(notice::Column::NoticeId)
+            .lock_exclusive()
+            .all(connection)
+            .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.notice_id).collect();
+        Ok(Self {
+            submissions: crate::sms::lock(connection, &ids).await?,
+            needed: crate::sms::is_needed(connection, &rows, now_ms).await?,
+            gateways: crate::sms::paused(connection, office.gateways.all()).await?,
+            give_up: crate::sms::give_up_times(connection, &ids).await?,
+            rows,
+        })
     }
+
+    /// Applies news and writes what follows for each notice.
+    pub(crate) async fn settle<C: ConnectionTrait>(
+        mut self,
+        office: &Office,
+        connection: &C,
+        news: &HashMap<Uuid, Vec<(&str, NoticeState)>>,
+        now_ms: i64,
+    ) -> Result<(), DbErr> {
+        let (mut changes, mut steps, mut saved, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for row in std::mem::take(&mut self.rows) {
+            let Some(bulletin) = office.bulletin(connection, row.bulletin_id, row.revision).await? else { continue };
+            let Ok(current) = row.state.parse::<NoticeState>() else { continue };
+            let known = self.submissions.entry(row.notice_id).or_default();
+            let mut state = current;
+            for (gateway, told) in news.get(&row.notice_id).into_iter().flatten() {
+                state = advance(state, hear(known, row.notice_id, gateway, *told, now_ms));
+            }
+            saved.append(&mut known.clone());
+            let give_up_at_ms = self.give_up.get(&row.notice_id).copied();
+            let give_up_at_ms = give_up_at_ms.unwrap_or(now_ms + office.desk.patience.give_up_ms);
+            let standing = Standing {
+                state,
+                urgent: row.lane == 0,
+                withdrawn: !self.needed.contains(&row.notice_id),
+                in_flight: row.lease_owner.is_some()
+                    && row.next_at_ms.is_some_and(|at| at > now_ms)
+                    && known.iter().any(ledger::is_open),
+                give_up_at_ms,
+                gateways: &self.gateways,
+                submissions: known,
+            };
+            let step = ledger::next(&standing, office.desk.patience, now_ms);
+            // A safety net while the engine has it: if the attempt is lost, somebody looks again.
+            let look =
+                if step == Step::SendNow { Step::LookAt(now_ms + office.desk.patience.attempt_ms) } else { step };
+            steps.push((row.notice_id, look, give_up_at_ms));
+            if let Some((change, by_hand)) = change(&row, current, state, step, &bulletin, now_ms) {
+                if by_hand {
+                    failed.push(bulletin);
+                }
+                changes.push(change);
+            }
+        }
+        crate::sms::save(connection, &saved).await?;
+        crate::sms::watch_for(connection, &steps, now_ms).await?;
+        update_notices(connection, &changes).await?;
+        handover::call_coordinators(office, connection, &failed, from_ms(now_ms)).await
+    }
+}
+
+fn hear(
+    known: &mut Vec<submission::Model>,
+    notice_id: Uuid,
+    gateway: &str,
+    told: NoticeState,
+    now_ms: i64,
+) -> NoticeState {
+    if let Some(row) = known.iter_mut().find(|row| row.gateway == gateway) {
+        return ledger::hear(row, told, now_ms);
+    }
+    // It was sent before submissions were kept.
+    let mut row = ledger::fresh(notice_id, gateway);
+    let heard = ledger::hear(&mut row, told, now_ms);
+    known.push(row);
+    heard
+}
+
+/// What is written of a notice, and whether a person must be called; none when nothing changes. A change ends a lease
+/// too: what is in flight ends by itself, and its end finds the stronger state.
+fn change(
+    row: &notice::Model,
+    current: NoticeState,
+    heard: NoticeState,
+    step: Step,
+    bulletin: &Arc<Bulletin>,
+    now_ms: i64,
+) -> Option<(Change, bool)> {
+    let (state, reason) = match step {
+        Step::End(end, reason) => (advance(heard, end), Some(reason)),
+        _ => (heard, None),
+    };
+    if state == current && step != Step::SendNow {
+        return None;
+    }
+    let name = handover::name_for(bulletin).filter(|_| needs_a_person(state) && row.handed_to.is_none());
+    let by_hand = name.is_some();
+    let is_news = state != current;
+    let change = Change {
+        notice_id: row.notice_id,
+        state: state.as_str().to_owned(),
+        reason: if is_news { reason.map(str::to_owned) } else { row.reason.clone() },
+        attempts: row.attempts,
+        next_at_ms: (step == Step::SendNow).then_some(now_ms),
+        handed_to: row.handed_to.clone().or(name),
+        provider_id: row.provider_id.clone(),
+        version: row.version + i32::from(is_news),
+        owed_since_ms: if is_news && bulletin.is_reported() { Some(now_ms) } else { row.owed_since_ms },
+        changed_at_ms: if is_news { now_ms } else { row.changed_at_ms },
+    };
+    Some((change, by_hand))
 }

@@ -102,17 +102,26 @@ impl LocalSecrets {
         &self.contact_key
     }
 
-    /// What a receipt for this notice must show, as 64 hexadecimal digits.
-    pub(crate) fn receipt_mac(&self, notice_id: Uuid) -> String {
-        self.mac(b"receipt\0", notice_id.as_bytes())
-            .map(|mac| hex::encode(mac.finalize().into_bytes()))
-            .unwrap_or_default()
+    /// What a receipt of this gateway for this notice must show, as 64 hexadecimal digits.
+    pub(crate) fn receipt_mac(&self, gateway: &str, notice_id: Uuid) -> String {
+        self.receipt(gateway, notice_id).map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default()
     }
 
     /// Whether a receipt shows it, in constant time.
-    pub(crate) fn receipt_is_ours(&self, notice_id: Uuid, shown: &str) -> bool {
+    pub(crate) fn receipt_is_ours(&self, gateway: &str, notice_id: Uuid, shown: &str) -> bool {
         let Ok(shown) = hex::decode(shown) else { return false };
-        self.mac(b"receipt\0", notice_id.as_bytes()).is_some_and(|mac| mac.verify_slice(&shown).is_ok())
+        self.receipt(gateway, notice_id).is_some_and(|mac| mac.verify_slice(&shown).is_ok())
+    }
+
+    /// One gateway's MAC says nothing for another, so that none can speak of what it was not given.
+    fn receipt(&self, gateway: &str, notice_id: Uuid) -> Option<Hmac<Sha256>> {
+        Some(self.mac(b"receipt\0", notice_id.as_bytes())?.chain_update(gateway.as_bytes()))
+    }
+
+    /// A number as it can be found without being kept: 32 hexadecimal digits of a keyed hash.
+    pub(crate) fn phone_mac(&self, phone: &str) -> String {
+        let digest = self.mac(b"phone\0", phone.as_bytes()).map(|mac| mac.finalize().into_bytes());
+        digest.as_ref().and_then(|digest| digest.first_chunk::<16>()).map(hex::encode).unwrap_or_default()
     }
 
     /// Proves that we wrote something for a purpose: 32 bytes, of which the first few may do.

@@ -30,16 +30,19 @@ pub(super) async fn import_contacts(
     take_turn(&transaction, "contacts").await?;
     let mut known = load(&transaction, &contacts).await?;
     let mut answer = ImportContactsResponse::default();
-    let mut rows = Vec::new();
+    let (mut rows, mut numbers) = (Vec::new(), Vec::new());
     for contact in contacts {
         let earlier = known.remove(contact.contact_id.as_str());
+        let number = (contact.contact_id.to_string(), contact.details.phone.clone());
         if let Some(row) = decide(office, contact, earlier.as_ref(), &mut answer)? {
             rows.push(row);
+            numbers.push(number);
         }
     }
     for chunk in rows.chunks(ROWS_A_STATEMENT) {
         store(&transaction, chunk).await?;
     }
+    crate::sms::record_phones(&transaction, &office.secrets, &numbers).await?;
     tocsin_platform::database::commit(transaction, "notification.import_contacts").await?;
     Ok(answer)
 }

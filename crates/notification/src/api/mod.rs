@@ -1,7 +1,9 @@
 //! gRPC in, one file a verb.
 
+mod gateways;
 mod import_contacts;
 mod list_notices;
+mod list_replies;
 mod mail_suppressions;
 mod preview_notices;
 mod rotate_webhook_keys;
@@ -13,17 +15,20 @@ use tocsin_domain::role::Role;
 use tocsin_platform::credentials::Credentials;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::contact_service_server::ContactService;
+use tocsin_proto::notification::v1::gateway_service_server::GatewayService;
 use tocsin_proto::notification::v1::notice_service_server::NoticeService;
+use tocsin_proto::notification::v1::reply_service_server::ReplyService;
 use tocsin_proto::notification::v1::{
-    ImportContactsRequest, ImportContactsResponse, ListNoticesRequest, ListNoticesResponse, PreviewNoticesRequest,
-    PreviewNoticesResponse, RotateWebhookKeysRequest, RotateWebhookKeysResponse, TestContactRequest,
-    TestContactResponse,
+    ImportContactsRequest, ImportContactsResponse, ListGatewaysRequest, ListGatewaysResponse, ListNoticesRequest,
+    ListNoticesResponse, ListRepliesRequest, ListRepliesResponse, PauseGatewayRequest, PauseGatewayResponse,
+    PreviewNoticesRequest, PreviewNoticesResponse, ResumeGatewayRequest, ResumeGatewayResponse,
+    RotateWebhookKeysRequest, RotateWebhookKeysResponse, TestContactRequest, TestContactResponse,
 };
 use tonic::{Request, Response, Status};
 
 use crate::office::Office;
 
-/// Both gRPC services.
+/// All gRPC services.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) office: Arc<Office>,
@@ -87,5 +92,45 @@ impl NoticeService for Api {
         let names = caller.has_any(&[Role::Coordinator]);
         let listed = list_notices::list_notices(&self.office, request.into_inner(), names).await?;
         Ok(Response::new(listed))
+    }
+}
+
+#[tonic::async_trait]
+impl GatewayService for Api {
+    async fn list_gateways(
+        &self,
+        request: Request<ListGatewaysRequest>,
+    ) -> Result<Response<ListGatewaysResponse>, Status> {
+        self.credentials.require(request.metadata(), &[Role::Operator, Role::Administrator]).await?;
+        Ok(Response::new(gateways::list(&self.office).await?))
+    }
+
+    async fn pause_gateway(
+        &self,
+        request: Request<PauseGatewayRequest>,
+    ) -> Result<Response<PauseGatewayResponse>, Status> {
+        self.credentials.require(request.metadata(), &[Role::Operator, Role::Administrator]).await?;
+        let gateway = gateways::set(&self.office, &request.into_inner().name, true).await?;
+        Ok(Response::new(PauseGatewayResponse { gateway: Some(gateway) }))
+    }
+
+    async fn resume_gateway(
+        &self,
+        request: Request<ResumeGatewayRequest>,
+    ) -> Result<Response<ResumeGatewayResponse>, Status> {
+        self.credentials.require(request.metadata(), &[Role::Operator, Role::Administrator]).await?;
+        let gateway = gateways::set(&self.office, &request.into_inner().name, false).await?;
+        Ok(Response::new(ResumeGatewayResponse { gateway: Some(gateway) }))
+    }
+}
+
+#[tonic::async_trait]
+impl ReplyService for Api {
+    async fn list_replies(
+        &self,
+        request: Request<ListRepliesRequest>,
+    ) -> Result<Response<ListRepliesResponse>, Status> {
+        self.credentials.require(request.metadata(), &[Role::Coordinator, Role::DutyOfficer]).await?;
+        Ok(Response::new(list_replies::list_replies(&self.office, request.into_inner()).await?))
     }
 }

@@ -4,8 +4,10 @@ use reqwest::StatusCode;
 use tocsin_domain::notice::NoticeState;
 
 use super::Outcome;
+use super::callback::{Callback, Incoming, Told};
 use super::sms::SmsMessage;
 use crate::config::GatewayConfig;
+use crate::sms::MessageId;
 
 /// The body with its places filled. Values are escaped as inside a JSON string, so no value can end its own.
 pub(super) fn body(template: &str, message: &SmsMessage<'_>) -> String {
@@ -33,29 +35,55 @@ fn escaped(value: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-/// What the gateway's answer means.
+/// What the gateway's answer means. A success without an id says nothing that we know.
 pub(super) fn judge(gateway: &GatewayConfig, status: StatusCode, answer: &str) -> Outcome {
     let code = format!("http_{}", status.as_u16());
+    let answer = serde_json::from_str::<serde_json::Value>(answer).ok();
+    let text_at = |pointer: Option<&str>| text_of(answer.as_ref()?.pointer(pointer?)?);
     if gateway.success_status.contains(&status.as_u16()) {
-        return match provider_id(gateway, answer) {
-            Some(id) => Outcome::Taken { state: NoticeState::Accepted, code, provider_id: Some(id) },
-            None => Outcome::taken(NoticeState::UnknownNoReceipt, code),
+        return match text_at(gateway.id_pointer.as_deref()).as_deref().and_then(MessageId::parse) {
+            Some(id) => Outcome::Taken { state: NoticeState::Accepted, code, provider_id: Some(id.to_string()) },
+            None => Outcome::taken(NoticeState::HandedToGateway, code),
         };
     }
+    let error = text_at(gateway.error_pointer.as_deref());
     match status.as_u16() {
-        200..=299 => Outcome::taken(NoticeState::UnknownNoReceipt, code),
+        200..=299 => Outcome::taken(NoticeState::HandedToGateway, code),
+        _ if error.is_some_and(|error| gateway.number_errors.contains(&error)) => Outcome::Refused { code, tries: 1 },
         408 | 425 | 429 | 500..=599 => Outcome::temporary(code),
         _ => Outcome::Refused { code, tries: 3 },
     }
 }
 
-/// The gateway's own id, at most 64 characters without controls.
-fn provider_id(gateway: &GatewayConfig, answer: &str) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
-    let id = answer.pointer(gateway.id_pointer.as_deref()?)?;
-    let text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    let fits = !text.is_empty() && text.chars().count() <= 64 && !text.chars().any(char::is_control);
-    (fits && !id.is_null()).then_some(text)
+fn text_of(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A value of the call by its name, wherever the gateway puts it.
+fn anywhere<'a>(call: &'a Callback<'_>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    let given = call.query(name).or_else(|| call.form(name));
+    given.map(Into::into).or_else(|| text_of(call.json.as_ref()?.get(name)?).map(Into::into))
+}
+
+/// A receipt: `status` in one of the words that gateways use, and `message_id` where the address is not the message's own.
+pub(super) fn told(call: &Callback<'_>) -> Option<Told> {
+    let state = match anywhere(call, "status")?.to_ascii_lowercase().as_str() {
+        "delivered" | "delivrd" => NoticeState::Delivered,
+        "accepted" | "sent" | "acceptd" => NoticeState::Accepted,
+        "queued" | "buffered" | "submitted" | "enroute" => NoticeState::HandedToGateway,
+        "failed" | "undelivered" | "undeliv" | "rejected" | "rejectd" | "expired" => NoticeState::RejectedPermanent,
+        _ => return None,
+    };
+    Some(Told { message_id: anywhere(call, "message_id").as_deref().and_then(MessageId::parse), state })
+}
+
+pub(super) fn incoming(call: &Callback<'_>) -> Option<Incoming> {
+    let id = anywhere(call, "message_id");
+    Some(Incoming::new(&anywhere(call, "from")?, &anywhere(call, "text")?, id.as_deref()))
 }
 
 #[cfg(test)]
@@ -75,30 +103,23 @@ mod tests {
 
     #[test]
     fn success_without_an_id_is_unknown() {
-        check(201, r#"{"messages":[{"id":"00af"}]}"#, "accepted 00af");
+        check(201, r#"{"messages":[{"id":"00af"}]}"#, "accepted af");
         check(201, r#"{"messages":[{"id":7}]}"#, "accepted 7");
-        check(201, r#"{"messages":[]}"#, "unknown_no_receipt");
-        check(201, r#"{"messages":[{"id":null}]}"#, "unknown_no_receipt");
-        check(201, "not json", "unknown_no_receipt");
-        check(200, "", "unknown_no_receipt");
+        check(201, r#"{"messages":[]}"#, "handed_to_gateway");
+        check(201, r#"{"messages":[{"id":null}]}"#, "handed_to_gateway");
+        check(201, "not json", "handed_to_gateway");
+        check(200, "", "handed_to_gateway");
         check(500, "", "later");
         check(401, "", "refused");
+        check(500, r#"{"error":"unknown_number"}"#, "refused");
     }
 
     fn check(status: u16, answer: &str, expected: &str) {
-        let gateway = GatewayConfig {
-            name: "g".to_owned(),
-            kind: crate::config::GatewayKind::Generic,
-            url: "https://sms.example".to_owned(),
-            username: None,
-            password: None,
-            password_file: None,
-            method: None,
-            headers: std::collections::BTreeMap::new(),
-            body: Some(String::new()),
-            success_status: vec![201],
-            id_pointer: Some("/messages/0/id".to_owned()),
-        };
+        let gateway: GatewayConfig = serde_json::from_value(serde_json::json!({
+            "name": "g", "kind": "generic", "url": "https://sms.example", "body": "", "success_status": [201],
+            "id_pointer": "/messages/0/id", "error_pointer": "/error", "number_errors": ["unknown_number"],
+        }))
+        .unwrap();
         let shown = match judge(&gateway, StatusCode::from_u16(status).unwrap(), answer) {
             Outcome::Taken { state, provider_id: Some(id), .. } => format!("{state} {id}"),
             Outcome::Taken { state, .. } => state.to_string(),

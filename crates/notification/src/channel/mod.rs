@@ -1,5 +1,7 @@
 //! The channels: how one attempt is made by e-mail, SMS or webhook, and how its end is told.
 
+mod africas_talking;
+mod callback;
 mod dkim;
 mod generic;
 mod guard;
@@ -14,14 +16,16 @@ mod smarthosts;
 mod sms;
 mod starttls;
 mod status;
+mod twilio;
+mod vonage;
 mod webhook;
 
 use tocsin_domain::notice::NoticeState;
 
+pub(crate) use callback::{Callback, Incoming};
 pub(crate) use guard::WebhookUrl;
 #[cfg(test)]
 pub(crate) use guard::{UrlRefusal, is_special_purpose};
-pub(crate) use kannel::state_of as kannel_state;
 pub(crate) use message::{Letter, Mail, MailHeaders};
 pub(crate) use messenger::{ChatMessage, Messengers};
 pub(crate) use openpgp::{OpenPgpError, OpenPgpKey};

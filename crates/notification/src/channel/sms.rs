@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
 
-use super::{Outcome, generic, kannel};
+use super::{Outcome, africas_talking, generic, kannel, twilio, vonage};
 use crate::config::{GatewayConfig, GatewayKind, SmsConfig};
 use crate::tls::client;
 
@@ -22,7 +22,7 @@ pub(crate) struct SmsMessage<'a> {
     pub(crate) text: &'a str,
     /// Our id, which the gateway gives back.
     pub(crate) id: &'a str,
-    /// Where the gateway tells what became of it.
+    /// Where the gateway tells what became of it; empty when nobody asks.
     pub(crate) receipt_url: &'a str,
 }
 
@@ -48,33 +48,36 @@ impl Gateways {
         Ok(Self { client, gateways: config.gateways.clone().into() })
     }
 
-    /// The gateway of an attempt: each further attempt asks the next one.
-    pub(crate) fn gateway_for(&self, attempts: i32) -> Option<&GatewayConfig> {
-        let turn = usize::try_from(attempts).unwrap_or(0);
-        self.gateways.get(turn.checked_rem(self.gateways.len())?)
+    /// All of them, in the order in which they are tried.
+    pub(crate) fn all(&self) -> &[GatewayConfig] {
+        &self.gateways
     }
 
-    /// Whether there is a gateway of this name.
-    pub(crate) fn knows(&self, name: &str) -> bool {
-        self.gateways.iter().any(|gateway| gateway.name == name)
+    /// The gateway of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&GatewayConfig> {
+        self.gateways.iter().find(|gateway| gateway.name == name)
     }
 
     /// Makes one attempt.
     pub(crate) async fn send(&self, gateway: &GatewayConfig, message: &SmsMessage<'_>) -> Outcome {
-        let answered = match gateway.kind {
-            GatewayKind::Kannel => match kannel::request_url(gateway, message) {
-                Some(url) => read(self.client.get(url)).await,
-                None => return Outcome::temporary("gateway_misconfigured"),
-            },
-            GatewayKind::Generic => match self.generic_request(gateway, message) {
-                Some(request) => read(request).await,
-                None => return Outcome::temporary("gateway_misconfigured"),
-            },
+        let request = match gateway.kind {
+            GatewayKind::Kannel => kannel::request_url(gateway, message).map(|url| self.client.get(url)),
+            GatewayKind::Twilio => twilio::request(&self.client, gateway, message),
+            GatewayKind::Vonage => vonage::request(&self.client, gateway, message),
+            GatewayKind::AfricasTalking => africas_talking::request(&self.client, gateway, message),
+            GatewayKind::Generic => self.generic_request(gateway, message),
         };
-        match (answered, gateway.kind) {
-            (Ok((status, answer)), GatewayKind::Kannel) => kannel::judge(status, &answer),
-            (Ok((status, answer)), GatewayKind::Generic) => generic::judge(gateway, status, &answer),
-            (Err(error), _) => not_answered(&error),
+        let Some(request) = request else { return Outcome::temporary("gateway_misconfigured") };
+        let (status, answer) = match read(request).await {
+            Ok(answered) => answered,
+            Err(error) => return not_answered(&error),
+        };
+        match gateway.kind {
+            GatewayKind::Kannel => kannel::judge(status, &answer),
+            GatewayKind::Twilio => twilio::judge(status, &answer),
+            GatewayKind::Vonage => vonage::judge(status, &answer),
+            GatewayKind::AfricasTalking => africas_talking::judge(status, &answer),
+            GatewayKind::Generic => generic::judge(gateway, status, &answer),
         }
     }
 
@@ -109,10 +112,13 @@ async fn read(request: reqwest::RequestBuilder) -> Result<(StatusCode, String), 
 
 /// A request that broke on the line may have been taken; a repeat is possible then, silence is not.
 fn not_answered(error: &reqwest::Error) -> Outcome {
-    Outcome::temporary(if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
+    Outcome::temporary(if error.is_connect() {
+        // Also one that took too long: nothing was sent.
         "connect_failed"
+    } else if error.is_builder() {
+        "gateway_misconfigured"
+    } else if error.is_timeout() {
+        "timeout"
     } else {
         "connection_broken"
     })

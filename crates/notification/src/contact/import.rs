@@ -15,6 +15,7 @@ use tocsin_proto::notification::v1::Contact;
 use super::messenger::{is_matrix_room, is_signal_name};
 use super::{Details, Rotation, shared_word};
 use crate::channel::{OpenPgpKey, Scheme, WebhookSecret, WebhookUrl};
+use crate::sms::{is_allowed, is_e164};
 
 /// What the settings say about addresses.
 #[derive(Debug, Clone)]
@@ -124,7 +125,7 @@ impl ImportRules {
             faults.note("phone", "is needed for the channel sms");
         } else if !contact.phone.is_empty() && !is_e164(&contact.phone) {
             faults.note("phone", "must be in E.164 form: + and 7 to 15 digits, such as +447700900123");
-        } else if !contact.phone.is_empty() && !self.allows_phone(&contact.phone) {
+        } else if !contact.phone.is_empty() && !is_allowed(&contact.phone, &self.phone_prefixes) {
             faults.note("phone", "its country is not among those that this installation sends to");
         }
         if missing(Channel::Webhook, &contact.webhook) {
@@ -145,7 +146,7 @@ impl ImportRules {
         let missing = |channel, given: &str| channels.contains(&channel) && given.is_empty();
         if missing(Channel::Signal, &contact.signal) {
             faults.note("signal", "is needed for the channel signal");
-        } else if is_e164(&contact.signal) && !self.allows_phone(&contact.signal) {
+        } else if is_e164(&contact.signal) && !is_allowed(&contact.signal, &self.phone_prefixes) {
             faults.note("signal", "its country is not among those that this installation sends to");
         } else if !contact.signal.is_empty() && !is_e164(&contact.signal) && !is_signal_name(&contact.signal) {
             faults.note("signal", "must be a number in E.164 form or a user name such as anna.01");
@@ -155,10 +156,6 @@ impl ImportRules {
         } else if !contact.matrix.is_empty() && !is_matrix_room(&contact.matrix) {
             faults.note("matrix", "must be the id of a room, such as !room:matrix.example, not an alias or a user");
         }
-    }
-
-    fn allows_phone(&self, phone: &str) -> bool {
-        self.phone_prefixes.is_empty() || self.phone_prefixes.iter().any(|prefix| phone.starts_with(prefix.as_str()))
     }
 }
 
@@ -195,12 +192,6 @@ fn details_of(contact: Contact) -> Details {
 
 fn is_mail_address(given: &str) -> bool {
     given.len() <= 254 && single_line(given).is_ok() && given.parse::<lettre::Address>().is_ok()
-}
-
-fn is_e164(given: &str) -> bool {
-    given.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
-    })
 }
 
 impl ImportedContact {

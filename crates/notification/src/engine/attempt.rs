@@ -14,11 +14,11 @@ use tocsin_platform::clock::from_ms;
 use tocsin_platform::fail_points::reach;
 
 use super::Ready;
-use crate::channel::{Attempted, ChatMessage, Outcome, SmsMessage, WebhookPost};
+use crate::channel::{Attempted, ChatMessage, Outcome, WebhookPost};
 use crate::contact::Recipient;
 use crate::mail;
 use crate::office::Office;
-use crate::render::{Links, Reader, chat, sms, webhook};
+use crate::render::{Links, Reader, chat, webhook};
 
 /// Why a notice does not start; none when it may. A lease that has run out says nothing about the notice: it is claimed
 /// again.
@@ -85,7 +85,7 @@ async fn attempt(office: &Office, ready: &Ready) -> Attempted {
         }
         Ok(Channel::Sms) => {
             reach("notification.sms_begins");
-            let outcome = by_sms(office, ready, recipient).await;
+            let outcome = crate::sms::attempt(office, ready, recipient).await;
             reach("notification.sms_ended");
             outcome.into()
         }
@@ -102,21 +102,6 @@ async fn attempt(office: &Office, ready: &Ready) -> Attempted {
 
 fn no_address() -> Outcome {
     Outcome::Refused { code: "no_address".to_owned(), tries: 1 }
-}
-
-async fn by_sms(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
-    let Some(to) = &recipient.phone else { return no_address() };
-    let Some(gateway) = office.gateways.gateway_for(ready.notice.attempts) else {
-        return Outcome::temporary("no_gateway");
-    };
-    let text = sms::text(&ready.bulletin.facts, recipient.interface, &recipient.shared_word);
-    let id = ready.notice.notice_id.to_string();
-    let mac = office.secrets.receipt_mac(ready.notice.notice_id);
-    // `%d` is filled by Kannel with the type of the receipt; other gateways send a status of their own.
-    let kind = if gateway.kind == crate::config::GatewayKind::Kannel { "type=%d&" } else { "" };
-    let receipt_url = format!("{}/receipts/{}?{kind}id={id}&mac={mac}", office.receipt_url, gateway.name);
-    let message = SmsMessage { to, text: &text, id: &id, receipt_url: &receipt_url };
-    office.gateways.send(gateway, &message).await
 }
 
 async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> Attempted {

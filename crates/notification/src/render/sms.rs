@@ -2,6 +2,7 @@
 
 use super::words::{of, words};
 use super::{BulletinKind, Facts};
+use crate::sms::Answered;
 use tocsin_domain::language::Language;
 
 /// The text for one contact. The word was made at import and proves the sender.
@@ -21,47 +22,85 @@ pub(crate) fn text(facts: &Facts, interface: Language, word: &str) -> String {
     if facts.drill { format!("{} {text}", words.exercise) } else { text }
 }
 
+/// What somebody is answered who wrote STOP, START or HELP.
+pub(crate) const fn answer(kind: Answered, interface: Language) -> &'static str {
+    let [stopped, started, help] = match interface {
+        Language::En => [
+            "TOCSIN: you will get no more text messages. Write START to get them again.",
+            "TOCSIN: you will get text messages again. Write STOP to end them.",
+            "TOCSIN sends alerts of your network. Write ACK and the code to confirm one, STOP to end messages.",
+        ],
+        Language::Es => [
+            "TOCSIN: fin de los mensajes de texto. Escriba START para recibirlos de nuevo.",
+            "TOCSIN: le enviaremos mensajes de texto de nuevo. Escriba STOP para terminar.",
+            "TOCSIN manda alertas de su red. Escriba ACK y la clave para confirmar una, STOP para terminar.",
+        ],
+        Language::Fr => [
+            "TOCSIN : vous ne recevrez plus de SMS. Envoyez START pour en recevoir de nouveau.",
+            "TOCSIN : vous recevrez de nouveau des SMS. Envoyez STOP pour y mettre fin.",
+            "TOCSIN envoie les alertes de votre groupe. Envoyez ACK et le code pour confirmer, STOP pour finir.",
+        ],
+        Language::Ar => [
+            "توكسن: لن تصلكم رسائل بعد الآن. للعودة أرسلوا START",
+            "توكسن: ستصلكم الرسائل من جديد. للتوقف أرسلوا STOP",
+            "توكسن: إنذارات شبكتكم. للتأكيد ACK ثم الرمز، وللتوقف STOP",
+        ],
+    };
+    match kind {
+        Answered::Stopped => stopped,
+        Answered::Started => started,
+        Answered::Help => help,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tocsin_domain::priority::Priority;
     use tocsin_domain::tlp::Tlp;
 
     use super::*;
+    use crate::render::segments::segments;
 
-    /// The basic set of GSM-7 (3GPP TS 23.038).
-    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ\
-                         ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-    /// Its extension table: each costs two.
-    const EXTENSION: &str = "^{}\\[~]|€\u{c}";
-
-    /// How many units of how many a text takes, as one segment.
-    fn units(text: &str) -> (usize, usize) {
-        let septets: Option<usize> = text
-            .chars()
-            .map(|character| match character {
-                _ if BASIC.contains(character) => Some(1),
-                _ if EXTENSION.contains(character) => Some(2),
-                _ => None,
-            })
-            .sum();
-        septets.map_or((text.encode_utf16().count(), 70), |septets| (septets, 160))
-    }
-
-    #[test]
-    fn every_text_is_one_segment_and_only_arabic_needs_ucs2() {
+    /// Every kind of text to every reader, with the longest word that may be made.
+    fn every_text(mut check: impl FnMut(Language, bool, &str)) {
         for language in Language::ALL.iter().copied() {
             let word = if language == Language::Ar { "مممممممم" } else { "wwwwwwwwww" };
             for kind in [BulletinKind::Alert, BulletinKind::Page, BulletinKind::Handover, BulletinKind::WebhookGone] {
                 for priority in Priority::ALL.iter().copied() {
                     for drill in [false, true] {
-                        let text = text(&facts(kind, priority, drill), language, word);
-                        let (units, limit) = units(&text);
-                        assert!(units <= limit, "{units} of {limit}: {text}");
-                        assert_eq!(limit == 70, language == Language::Ar, "{text}");
+                        check(
+                            language,
+                            kind == BulletinKind::Alert && !drill,
+                            &text(&facts(kind, priority, drill), language, word),
+                        );
                     }
                 }
             }
+            for kind in [Answered::Stopped, Answered::Started, Answered::Help] {
+                check(language, false, answer(kind, language));
+            }
         }
+    }
+
+    #[test]
+    fn every_text_is_one_segment_and_only_arabic_needs_ucs2() {
+        every_text(|language, _, text| {
+            let counted = segments(text);
+            assert_eq!(counted.count, 1, "{} units: {text}", counted.units);
+            assert_eq!(counted.gsm7, language != Language::Ar, "{text}");
+        });
+    }
+
+    #[test]
+    fn alerts_leave_room_for_what_a_carrier_adds() {
+        let mut longest = std::collections::BTreeMap::new();
+        every_text(|language, is_alert, text| {
+            if is_alert {
+                let known: &mut usize = longest.entry(language.as_str()).or_default();
+                *known = segments(text).units.max(*known);
+            }
+        });
+        assert_eq!(longest, std::collections::BTreeMap::from([("ar", 61), ("en", 68), ("es", 80), ("fr", 71)]));
     }
 
     #[test]

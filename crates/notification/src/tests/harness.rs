@@ -21,7 +21,9 @@ use tocsin_proto::convert::timestamp;
 use tocsin_proto::dispatch::v1::NoticeProgress;
 use tocsin_proto::event::v1::{AlertTexts, NoticeRecipient, NoticesRequested, NoticesWithdrawn, PageRequested};
 use tocsin_proto::notification::v1::contact_service_client::ContactServiceClient;
+use tocsin_proto::notification::v1::gateway_service_client::GatewayServiceClient;
 use tocsin_proto::notification::v1::notice_service_client::NoticeServiceClient;
+use tocsin_proto::notification::v1::reply_service_client::ReplyServiceClient;
 use tocsin_proto::notification::v1::{Contact, ImportContactsRequest, ImportContactsResponse};
 use tocsin_sinks::{MailSink, SmsSink, WebhookSink};
 use tokio::net::TcpListener;
@@ -79,6 +81,7 @@ pub(super) struct Alert {
     pub(super) deadline_hours: i64,
     pub(super) consent_hours: Option<i64>,
     pub(super) languages: &'static [&'static str],
+    pub(super) short_code: &'static str,
 }
 
 impl Alert {
@@ -92,6 +95,7 @@ impl Alert {
             deadline_hours: 4,
             consent_hours: None,
             languages: &["en", "es"],
+            short_code: "A7F3-K2C",
         }
     }
 }
@@ -178,6 +182,14 @@ impl Harness {
         ContactServiceClient::connect(self.running.grpc.clone()).await.unwrap()
     }
 
+    pub(super) async fn gateways(&self) -> GatewayServiceClient<Channel> {
+        GatewayServiceClient::connect(self.running.grpc.clone()).await.unwrap()
+    }
+
+    pub(super) async fn replies(&self) -> ReplyServiceClient<Channel> {
+        ReplyServiceClient::connect(self.running.grpc.clone()).await.unwrap()
+    }
+
     pub(super) async fn notices_client(&self) -> NoticeServiceClient<Channel> {
         NoticeServiceClient::connect(self.running.grpc.clone()).await.unwrap()
     }
@@ -222,7 +234,7 @@ impl Harness {
             batch_id: Uuid::now_v7().to_string(),
             alert_id: alert.id.to_string(),
             revision: alert.revision,
-            short_code: "A7F3-K2C".to_owned(),
+            short_code: alert.short_code.to_owned(),
             priority: alert.priority.to_owned(),
             tlp: alert.tlp.to_owned(),
             released_at: Some(timestamp(now)),

@@ -206,7 +206,7 @@ async fn addresses_and_texts_stand_nowhere_in_the_files() {
     harness.stop().await;
 }
 
-fn search(folder: &std::path::Path, canaries: &[&str], searched: &mut usize) {
+pub(super) fn search(folder: &std::path::Path, canaries: &[&str], searched: &mut usize) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

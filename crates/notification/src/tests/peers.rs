@@ -15,9 +15,11 @@ use tocsin_platform::database::{Database, DatabaseSettings, platform_migrations}
 use tocsin_platform::lifecycle::{Shutdown, ShutdownHandle};
 use tocsin_platform::outbox::{Outbox, OutgoingEvent};
 use tocsin_platform::seal::PublicSealingKey;
-use tocsin_proto::catalogue::{EventKind, Lane, NOTICES_PROGRESSED, NOTIFICATION_KEY_PUBLISHED, Service};
+use tocsin_proto::catalogue::{
+    EventKind, Lane, NOTICES_PROGRESSED, NOTIFICATION_KEY_PUBLISHED, REPLY_RECEIVED, Service,
+};
 use tocsin_proto::dispatch::v1::NoticeProgress;
-use tocsin_proto::event::v1::{KeyPublished, NoticesProgressed};
+use tocsin_proto::event::v1::{KeyPublished, NoticesProgressed, ReplyReceived};
 
 struct PlatformTables;
 
@@ -33,6 +35,7 @@ impl MigratorTrait for PlatformTables {
 pub(super) struct Heard {
     pub(super) key: Option<PublicSealingKey>,
     pub(super) notices: BTreeMap<String, NoticeProgress>,
+    pub(super) replies: Vec<ReplyReceived>,
 }
 
 struct Ear {
@@ -54,6 +57,8 @@ impl Consume for Ear {
                     heard.notices.insert(notice.notice_id.clone(), notice);
                 }
             }
+        } else if *event.kind == REPLY_RECEIVED {
+            heard.replies.push(event.message()?);
         }
         Ok(())
     }
