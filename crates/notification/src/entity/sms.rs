@@ -4,7 +4,7 @@
 pub(crate) mod submission {
     use sea_orm::entity::prelude::*;
 
-    /// Written before the message is sent, so that no crash makes a gateway send it more often than twice.
+    /// Written before the message is sent and after, so that only what a crash hides is ever sent again.
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "sms_submissions")]
@@ -15,12 +15,16 @@ pub(crate) mod submission {
         pub(crate) gateway: String,
         /// Sends that were begun.
         pub(crate) tries: i32,
-        /// Sends of which nobody knows whether the gateway took them: in flight, timed out, or cut off by a crash.
+        /// When a send was begun whose end is not written: it is under way, or a process died over it.
+        pub(crate) open_since_ms: Option<i64>,
+        /// Sends that the gateway did not answer: nobody knows whether it took them.
         pub(crate) unknown: i32,
         /// The gateway's own id, normalised.
         pub(crate) message_id: Option<String>,
         /// When the gateway took it; none when it has not.
         pub(crate) taken_at_ms: Option<i64>,
+        /// When the gateway said that it accepted the message; without it, only that it answered.
+        pub(crate) accepted_at_ms: Option<i64>,
         /// A receipt says that the carrier has it.
         pub(crate) heard: bool,
         /// A receipt says that it will not arrive.

@@ -44,9 +44,11 @@ pub(crate) async fn save<C: ConnectionTrait>(connection: &C, rows: &[submission:
     let replaced = OnConflict::columns([Column::NoticeId, Column::Gateway])
         .update_columns([
             Column::Tries,
+            Column::OpenSinceMs,
             Column::Unknown,
             Column::MessageId,
             Column::TakenAtMs,
+            Column::AcceptedAtMs,
             Column::Heard,
             Column::Failed,
             Column::Refused,

@@ -204,7 +204,7 @@ impl Room {
             };
             if let Ok(name) = &answer {
                 let mut row = take_submission(known, ask.notice.notice_id, name);
-                ledger::begin(&mut row);
+                ledger::begin(&mut row, now_ms);
                 begun.insert((row.notice_id, row.gateway.clone()), row.clone());
                 known.push(row);
             }

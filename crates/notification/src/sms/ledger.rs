@@ -1,15 +1,15 @@
 //! What each gateway was given of one notice, what it said, and what follows. Pure.
 //!
-//! A gateway that took the message is never given it again. One of which nobody knows, because it did not answer or we
-//! died, is given it once more at most. Urgent messages of which no receipt comes go to the next gateway. News may come
-//! in any order and any number of times.
+//! A gateway that took the message is never given it again. One that did not answer is given it once more at most, and
+//! each crash of ours between a send and its record costs one repeat at most. Urgent messages of which no receipt comes go
+//! to the next gateway. News may come in any order and any number of times.
 
 use tocsin_domain::notice::NoticeState;
 
 use crate::channel::Outcome;
 use crate::entity::sms::submission::Model as Submission;
 
-/// How often a gateway may be given a message that it may have taken.
+/// How often a gateway may be given a message without answering.
 const UNKNOWN_MAX: i32 = 2;
 /// How long it takes until paused gateways are looked at again, in milliseconds.
 const PAUSED_MS: i64 = 30_000;
@@ -43,7 +43,7 @@ pub(crate) enum Choice {
     Withdrawn,
     /// Those that could be asked are paused.
     Paused,
-    /// Every gateway may have sent it twice, and none has said so.
+    /// No gateway has answered, each was asked twice.
     Silent,
     /// Every gateway has it or refused it.
     Exhausted,
@@ -82,9 +82,11 @@ pub(crate) fn fresh(notice_id: uuid::Uuid, gateway: &str) -> Submission {
         notice_id,
         gateway: gateway.to_owned(),
         tries: 0,
+        open_since_ms: None,
         unknown: 0,
         message_id: None,
         taken_at_ms: None,
+        accepted_at_ms: None,
         heard: false,
         failed: false,
         refused: false,
@@ -94,7 +96,7 @@ pub(crate) fn fresh(notice_id: uuid::Uuid, gateway: &str) -> Submission {
 
 /// Whether a send may be under way, of which neither answer nor receipt is known.
 pub(crate) fn is_open(submission: &Submission) -> bool {
-    submission.unknown > 0 && submission.taken_at_ms.is_none()
+    submission.open_since_ms.is_some() && submission.taken_at_ms.is_none()
 }
 
 /// It may still arrive by this gateway.
@@ -145,40 +147,32 @@ pub(crate) fn choose(standing: &Standing<'_>, patience: Patience, now_ms: i64) -
 }
 
 /// An attempt begins. Until its end is known, it may have been taken.
-pub(crate) fn begin(submission: &mut Submission) {
+pub(crate) fn begin(submission: &mut Submission, now_ms: i64) {
     submission.tries += 1;
-    submission.unknown += 1;
+    submission.open_since_ms = Some(now_ms);
 }
 
 /// An attempt has ended.
 pub(crate) fn end(submission: &mut Submission, outcome: &Outcome, patience: Patience, now_ms: i64) {
+    submission.open_since_ms = None;
+    submission.next_try_at_ms = Some(now_ms + patience.receipt_ms);
     match outcome {
-        Outcome::Taken { provider_id, .. } => {
+        Outcome::Taken { state, provider_id, .. } => {
+            if *state >= NoticeState::Accepted {
+                submission.accepted_at_ms = submission.accepted_at_ms.or(Some(now_ms));
+            }
             submission.taken_at_ms = submission.taken_at_ms.or(Some(now_ms));
             submission.message_id = provider_id.clone().or_else(|| submission.message_id.take());
         }
-        // Whether it was taken is not known, and stays so.
-        Outcome::Temporary { code, .. } if may_have_been_taken(code) => {
-            submission.next_try_at_ms = Some(now_ms + patience.receipt_ms);
-        }
-        Outcome::Temporary { .. } => {
-            submission.unknown = (submission.unknown - 1).max(0);
-            submission.next_try_at_ms = Some(now_ms + patience.receipt_ms);
-        }
-        Outcome::Refused { tries, .. } => {
-            submission.unknown = (submission.unknown - 1).max(0);
-            submission.next_try_at_ms = Some(now_ms + patience.receipt_ms);
-            submission.refused = submission.tries >= *tries;
-        }
-        Outcome::Gone { .. } | Outcome::Withheld { .. } | Outcome::Postponed { .. } => {
-            submission.unknown = (submission.unknown - 1).max(0);
-        }
+        Outcome::Temporary { code, .. } if may_have_been_taken(code) => submission.unknown += 1,
+        Outcome::Refused { tries, .. } => submission.refused = submission.tries >= *tries,
+        Outcome::Temporary { .. } | Outcome::Postponed { .. } | Outcome::Gone { .. } | Outcome::Withheld { .. } => {}
     }
 }
 
 /// Ends after which the gateway may have the message all the same.
 fn may_have_been_taken(code: &str) -> bool {
-    matches!(code, "timeout" | "connection_broken" | "lease_over" | "broke")
+    matches!(code, "timeout" | "connection_broken")
 }
 
 /// A receipt says something of a submission. Returns the state that the notice has by it.
@@ -304,7 +298,7 @@ pub(crate) fn without_sending(choice: &Choice, state: NoticeState, submissions: 
         // We died after the gateway's answer was written and before the notice's was.
         Choice::Awaited if state == NoticeState::Queued => {
             let provider_id = live.and_then(|one| one.message_id.clone());
-            let accepted = provider_id.is_some() || live.is_some_and(|one| one.heard);
+            let accepted = live.is_some_and(|one| one.accepted_at_ms.is_some() || one.heard);
             let state = if accepted { NoticeState::Accepted } else { NoticeState::HandedToGateway };
             Outcome::Taken { state, code: "taken_before".to_owned(), provider_id }
         }

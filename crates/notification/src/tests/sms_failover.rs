@@ -216,7 +216,7 @@ async fn a_paused_gateway_is_passed_over_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_crash_between_send_and_record_repeats_once_at_most() {
+async fn each_crash_between_send_and_record_repeats_once_at_most() {
     let gateway = Gateway::start().await;
     let harness = Harness::start_only(TestDatabase::sqlite(), &gateway.settings("only")).await;
     let contacts: Vec<_> = (1..=40).map(|number| harness.contact("org-1", number, "en", &["sms"])).collect();
@@ -230,17 +230,14 @@ async fn a_crash_between_send_and_record_repeats_once_at_most() {
     wait_until("everything is explained", PATIENCE, async || settled(&harness)).await;
     for contact in &contacts {
         let times = gateway.sent().iter().filter(|sent| sent.to == contact.phone).count();
-        assert!((1..=2).contains(&times), "{} times to {}", times, contact.contact_id);
+        assert!((1..=4).contains(&times), "{times} times to {} in 3 crashes", contact.contact_id);
     }
     harness.stop().await;
 }
 
 fn settled(harness: &Harness) -> bool {
     let states = harness.states();
-    // One that was taken, of which we forgot the answer's words, was handed over; one that was sent twice into the dark is
-    // a person's.
-    let ends = ["accepted", "handed_to_gateway", "failed_temporary"];
-    states.len() == 40 && states.iter().all(|state| ends.iter().any(|end| state.ends_with(end)))
+    states.len() == 40 && states.iter().all(|state| state.ends_with("accepted"))
 }
 
 #[tokio::test]
