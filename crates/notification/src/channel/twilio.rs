@@ -10,9 +10,9 @@ use super::sms::SmsMessage;
 use crate::config::GatewayConfig;
 use crate::sms::MessageId;
 
-/// Errors that say that this number takes no message, whoever sends it: it is none, unsubscribed, in a region that the
-/// account may not reach, or no mobile.
-const NUMBER_ERRORS: [i64; 6] = [21211, 21408, 21610, 21612, 21614, 21635];
+/// Errors that say that this number takes no message, whoever sends it: it is none, unsubscribed, or no mobile. That the
+/// account or the route does not reach it (21408, 21612) says nothing about another gateway.
+const NUMBER_ERRORS: [i64; 4] = [21211, 21610, 21614, 21635];
 
 #[derive(Deserialize)]
 struct Answer {
@@ -77,6 +77,7 @@ mod tests {
         check(200, "", "handed_to_gateway");
         check(400, r#"{"code":21610,"message":"unsubscribed","status":400}"#, "refused twilio_21610 1");
         check(400, r#"{"code":21211}"#, "refused twilio_21211 1");
+        check(400, r#"{"code":21408}"#, "refused twilio_21408 3");
         check(401, r#"{"code":20003}"#, "refused twilio_20003 3");
         check(429, r#"{"code":20429}"#, "later twilio_20429");
         check(503, "busy", "later http_503");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 use tocsin_domain::notice::{NoticeState, advance};
@@ -11,6 +12,7 @@ use tocsin_platform::database::{Database, agreed_now};
 use tocsin_platform::fail_points::reach;
 use tocsin_platform::group_commit::GroupCommit;
 use tocsin_platform::lifecycle::Tasks;
+use tokio::time::sleep;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -30,6 +32,11 @@ use crate::render::sms;
 
 /// Attempts in one transaction.
 const BATCH_MAX: usize = 128;
+
+/// How often the end of a send is tried to be written; with the pauses between, well within a lease.
+const RECORD_TRIES_MAX: u32 = 10;
+/// The pause after a transaction that failed.
+const RECORD_PAUSE: Duration = Duration::from_millis(500);
 
 /// How soon a notice whose attempt is being made is looked at again, in milliseconds.
 const ATTEMPT_MS: i64 = 5_000;
@@ -168,11 +175,16 @@ pub(crate) async fn attempt(office: &Office, ready: &Ready, recipient: &Recipien
     reach("notification.sms_sent");
     let expires_at_ms = ready.bulletin.row.expires_at_ms;
     let ended = Ended { notice, state, gateway: name, outcome: outcome.clone(), expires_at_ms };
-    match ways.record.submit(ended).await {
-        Ok(Some(outcome)) => outcome,
-        // It was sent: the notice says so, and the submission counts as one of which nobody knows.
-        Ok(None) | Err(_) => outcome,
+    for _ in 0..RECORD_TRIES_MAX {
+        match ways.record.submit(ended.clone()).await {
+            Ok(Some(outcome)) => return outcome,
+            // Without this record nobody would look for its receipt, so a database that stumbles is given time.
+            Ok(None) => sleep(RECORD_PAUSE).await,
+            Err(_) => break,
+        }
     }
+    // It was sent: the notice says so, and the submission counts as one of which nobody knows.
+    outcome
 }
 
 impl Room {
@@ -258,7 +270,8 @@ impl Room {
             let give_up_at_ms = one.expires_at_ms.min(now_ms + self.patience.give_up_ms);
             let standing = Standing { give_up_at_ms, ..standing(&one.notice, state, true, &usable, known) };
             let step = ledger::next(&standing, self.patience, now_ms);
-            outcomes.push(ledger::outcome_of(&one.outcome, one.state, &row, news, step));
+            let goes_on = ledger::may_go_on(&standing);
+            outcomes.push(ledger::outcome_of(&one.outcome, one.state, &row, news, step, goes_on));
             changed.insert((row.notice_id, row.gateway.clone()), row);
             let looked = (one.notice.notice_id, ledger::watched(step, now_ms), give_up_at_ms);
             steps.insert(one.notice.notice_id, looked);

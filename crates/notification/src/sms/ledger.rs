@@ -11,8 +11,10 @@ use crate::entity::sms::submission::Model as Submission;
 
 /// How often a gateway may be given a message without answering.
 const UNKNOWN_MAX: i32 = 2;
-/// How long it takes until paused gateways are looked at again, in milliseconds.
-const PAUSED_MS: i64 = 30_000;
+/// How long it takes until paused gateways are looked at again, in seconds.
+const PAUSED_SECONDS: u32 = 60;
+/// The reason of notices that wait for them.
+pub(crate) const PAUSED: &str = "gateways_paused";
 
 /// How long receipts are waited for.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +120,11 @@ fn candidates<'a>(gateways: &'a [Usable], submissions: &'a [Submission]) -> Vec<
         .collect();
     open.sort_by_key(|(_, submission)| submission.map_or(0, |submission| submission.tries));
     open
+}
+
+/// Whether a gateway may still be asked, now or when it is resumed.
+pub(crate) fn may_go_on(standing: &Standing<'_>) -> bool {
+    !candidates(standing.gateways, standing.submissions).is_empty()
 }
 
 /// Whether everything that may still arrive has been waited for long enough, and nothing was heard.
@@ -247,19 +254,20 @@ fn ask_another(standing: &Standing<'_>, now_ms: i64) -> Option<Step> {
         Some(at) if at <= now_ms => Some(Step::SendNow),
         Some(at) => Some(Step::LookAt(at.min(standing.give_up_at_ms.max(now_ms + 1)))),
         // Paused ones may be resumed.
-        None if !open.is_empty() => Some(Step::LookAt(now_ms + PAUSED_MS)),
+        None if !open.is_empty() => Some(Step::LookAt(now_ms + i64::from(PAUSED_SECONDS) * 1_000)),
         None => None,
     }
 }
 
 /// What the end of a send means for its notice, with everything that is known by now: `news` is the state that answer
-/// and receipts prove.
+/// and receipts prove, `goes_on` whether a gateway may still be asked.
 pub(crate) fn outcome_of(
     outcome: &Outcome,
     state: NoticeState,
     submission: &Submission,
     news: Option<NoticeState>,
     step: Step,
+    goes_on: bool,
 ) -> Outcome {
     let is_over = matches!(step, Step::End(NoticeState::RejectedPermanent, _));
     let or_later = |code: &str| if is_over { refused(code) } else { Outcome::temporary(code) };
@@ -277,6 +285,8 @@ pub(crate) fn outcome_of(
         (Outcome::Temporary { code, .. } | Outcome::Refused { code, .. }, _) if state != NoticeState::Queued => {
             or_later(code)
         }
+        // A gateway that refuses us says nothing of the number: the notice ends when no gateway is left to ask.
+        (Outcome::Refused { code, tries }, _) if goes_on && *tries > 1 => Outcome::temporary(code),
         _ => outcome.clone(),
     }
 }
@@ -304,7 +314,7 @@ pub(crate) fn without_sending(choice: &Choice, state: NoticeState, submissions: 
         }
         Choice::Send(_) | Choice::Awaited => nothing_new,
         Choice::Withdrawn => Outcome::Withheld { state: NoticeState::Withdrawn, reason: "withdrawn" },
-        Choice::Paused => Outcome::temporary("gateways_paused"),
+        Choice::Paused => Outcome::Postponed { code: PAUSED, seconds: PAUSED_SECONDS },
         Choice::Silent => Outcome::Withheld { state: NoticeState::FailedTemporary, reason: "gateway_silent" },
         Choice::Exhausted if live.is_some() => nothing_new,
         Choice::Exhausted if submissions.is_empty() => Outcome::temporary("no_gateway"),

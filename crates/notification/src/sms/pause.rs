@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
+use tocsin_domain::notice::NoticeState;
 
-use super::ledger::Usable;
+use super::ledger::{PAUSED, Usable};
 use crate::config::GatewayConfig;
+use crate::entity::notice;
 use crate::entity::sms::{gateway, submission};
 use crate::office::Office;
 
@@ -58,7 +60,7 @@ pub(crate) async fn list(office: &Office) -> Result<Vec<Known>, DbErr> {
     Ok(known.collect())
 }
 
-/// Pauses or resumes one.
+/// Pauses or resumes one; then what waited for a gateway is due at once.
 pub(crate) async fn set(office: &Office, name: &str, paused: bool) -> Result<(), DbErr> {
     let transaction = office.database.begin().await?;
     let row = gateway::Model { name: name.to_owned(), paused, changed_at_ms: office.clock.now_ms() };
@@ -67,6 +69,16 @@ pub(crate) async fn set(office: &Office, name: &str, paused: bool) -> Result<(),
         .to_owned();
     let row = row.into_active_model().reset_all();
     gateway::Entity::insert(row).on_conflict(replaced).exec_without_returning(&transaction).await?;
+    if !paused {
+        notice::Entity::update_many()
+            .col_expr(notice::Column::NextAtMs, Expr::value(Some(office.clock.now_ms())))
+            .filter(notice::Column::State.eq(NoticeState::Queued.as_str()))
+            .filter(notice::Column::Reason.eq(PAUSED))
+            .filter(notice::Column::NextAtMs.is_not_null())
+            .filter(notice::Column::LeaseOwner.is_null())
+            .exec(&transaction)
+            .await?;
+    }
     tocsin_platform::database::commit(transaction, "notification.pause_gateway").await?;
     office.engine.wake();
     Ok(())

@@ -22,6 +22,9 @@ enum End {
     /// 200 without a status.
     Unsaid,
     Busy,
+    /// The gateway wants nothing from us.
+    Locked,
+    /// It says that there is no such number.
     Refused,
     Timeout,
     /// The process dies after it was sent; the lease runs out.
@@ -133,10 +136,11 @@ impl World {
             }
             End::Unsaid => Outcome::taken(State::HandedToGateway, "http_200"),
             End::Busy => Outcome::temporary("http_503"),
+            End::Locked => Outcome::Refused { code: "http_401".to_owned(), tries: 3 },
             End::Refused => Outcome::Refused { code: "http_400".to_owned(), tries: 1 },
             End::Timeout | End::Crash => Outcome::temporary("timeout"),
         };
-        if !matches!(end, End::Busy | End::Refused) {
+        if !matches!(end, End::Busy | End::Locked | End::Refused) {
             *self.given.entry(gateway.to_owned()).or_default() += 1;
         }
         if end == End::Crash {
@@ -151,22 +155,31 @@ impl World {
             _ => None,
         };
         let state = advance(self.state, news.unwrap_or(self.state));
-        let step = ledger::next(&Standing { state, ..self.standing() }, PATIENCE, self.now);
+        let standing = Standing { state, ..self.standing() };
+        let (step, goes_on) = (ledger::next(&standing, PATIENCE, self.now), ledger::may_go_on(&standing));
         self.look(ledger::watched(step, self.now));
         let row = self.submission(gateway).clone();
-        let outcome = ledger::outcome_of(&outcome, self.state, &row, news, step);
+        let outcome = ledger::outcome_of(&outcome, self.state, &row, news, step, goes_on);
         self.conclude(&outcome);
     }
 
     /// What the engine makes of an outcome.
     fn conclude(&mut self, outcome: &Outcome) {
+        if let Outcome::Postponed { seconds, .. } = outcome {
+            self.next_at = (self.state == State::Queued).then_some(self.now + i64::from(*seconds) * 1_000);
+            return;
+        }
         self.attempts += 1;
         match outcome {
             Outcome::Taken { state, .. } | Outcome::Withheld { state, .. } => self.become_state(*state),
-            Outcome::Refused { .. } => self.become_state(State::RejectedPermanent),
+            Outcome::Refused { tries, .. } if self.attempts >= u32::try_from(*tries).unwrap() => {
+                self.become_state(State::RejectedPermanent);
+            }
             Outcome::Temporary { .. } if self.attempts > 16 => self.become_state(State::FailedTemporary),
-            Outcome::Temporary { .. } if self.state == State::Queued => self.next_at = Some(self.now + 5_000),
-            Outcome::Temporary { .. } | Outcome::Postponed { .. } | Outcome::Gone { .. } => {}
+            Outcome::Temporary { .. } | Outcome::Refused { .. } if self.state == State::Queued => {
+                self.next_at = Some(self.now + 5_000);
+            }
+            _ => {}
         }
     }
 
@@ -260,7 +273,15 @@ impl World {
 }
 
 fn an_event() -> impl Strategy<Value = Event> {
-    let end = prop::sample::select(vec![End::Accepted, End::Unsaid, End::Busy, End::Refused, End::Timeout, End::Crash]);
+    let end = prop::sample::select(vec![
+        End::Accepted,
+        End::Unsaid,
+        End::Busy,
+        End::Locked,
+        End::Refused,
+        End::Timeout,
+        End::Crash,
+    ]);
     let told =
         prop::sample::select(vec![State::HandedToGateway, State::Accepted, State::Delivered, State::RejectedPermanent]);
     prop_oneof![
@@ -332,6 +353,25 @@ fn an_urgent_message_without_receipt_goes_to_each_gateway_once() {
     world.wait(PATIENCE.give_up_ms * 2);
     assert_eq!(world.given, BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1), ("c".to_owned(), 1)]));
     assert_eq!(world.state, State::UnknownNoReceipt);
+}
+
+#[test]
+fn a_gateway_that_refuses_us_ends_nothing_while_another_may_be_asked() {
+    let mut world = World::new(2);
+    for end in [End::Locked, End::Busy, End::Locked, End::Busy, End::Locked] {
+        world.attempt(end);
+        assert_eq!(world.state, State::Queued, "{end:?}");
+        world.now = world.next_at.unwrap();
+    }
+    world.attempt(End::Accepted);
+    assert_eq!((world.state, &world.given), (State::Accepted, &BTreeMap::from([("b".to_owned(), 1)])));
+    let mut alone = World::new(1);
+    for _ in 0..3 {
+        assert_eq!(alone.state, State::Queued);
+        alone.attempt(End::Locked);
+        alone.now += 10_000;
+    }
+    assert_eq!(alone.state, State::RejectedPermanent);
 }
 
 #[test]
