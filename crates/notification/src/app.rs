@@ -2,6 +2,7 @@
 //! before everything stands.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,10 +85,7 @@ impl App {
             "" => format!("http://{door}"),
             given => given.to_owned(),
         };
-        let unsubscribe_url = match config.email.unsubscribe_url.trim_end_matches('/') {
-            "" => format!("http://{door}"),
-            given => given.to_owned(),
-        };
+        let unsubscribe_url = unsubscribe_url(&config, door);
         let bounces = bounce_door(&config).await?;
         if config.email.all_smarthosts().is_empty() {
             tracing::warn!(key = "notification.email.host", "no smarthost is set: notices by e-mail wait until one is");
@@ -168,6 +166,22 @@ impl App {
             warn!(reason = %error, "leases could not be given up; they run out by themselves");
         }
         ended
+    }
+}
+
+/// Where recipients unsubscribe, without a slash at its end; empty when nobody could: our own address behind a proxy would
+/// tell every reader where we stand, and lead nowhere.
+fn unsubscribe_url(config: &NotificationConfig, door: SocketAddr) -> String {
+    match config.email.unsubscribe_url.trim_end_matches('/') {
+        "" if door.ip().is_loopback() => format!("http://{door}"),
+        "" => {
+            tracing::warn!(
+                key = "notification.email.unsubscribe_url",
+                "it is not set: e-mail leaves without the headers by which people unsubscribe"
+            );
+            String::new()
+        }
+        given => given.to_owned(),
     }
 }
 

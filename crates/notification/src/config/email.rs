@@ -56,7 +56,8 @@ pub struct EmailConfig {
     pub from: String,
     /// The mailbox to which bounces go, each under a token after a `+`; empty for the sender's own.
     pub return_path: String,
-    /// The address of this service's HTTP door as recipients reach it; empty for the address it listens on.
+    /// The address of this service's HTTP door as recipients reach it; while it is empty, only a service on loopback gives
+    /// its own.
     pub unsubscribe_url: String,
     /// The most sessions with one smarthost at the same time.
     pub connections_max: usize,

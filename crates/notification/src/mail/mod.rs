@@ -85,7 +85,8 @@ fn write(office: &Office, ready: &Ready, recipient: &Recipient, to: &Address) ->
     let proof = office.secrets.proof(b"message id\0", ready.notice.notice_id.as_bytes());
     let message_id = hex::encode(proof.get(..16).unwrap_or_default());
     let now = office.clock.now();
-    let unsubscribe = (!is_to_staff(ready.bulletin.facts.kind)).then(|| {
+    let unsubscribes = !is_to_staff(ready.bulletin.facts.kind) && !office.unsubscribe_url.is_empty();
+    let unsubscribe = unsubscribes.then(|| {
         let token = token(&office.secrets, Purpose::Unsubscribe, ready.notice.notice_id);
         format!("{}/unsubscribe/{token}", office.unsubscribe_url)
     });
