@@ -79,7 +79,7 @@ impl App {
         sms::backfill_phones(&foundation.database, &secrets).await?;
         let secrets = Arc::new(secrets);
         let mut tasks = Tasks::new(Duration::from_secs(foundation.settings.limits.drain_seconds_max));
-        let (handle, ends) = engine();
+        let (handle, ends) = engine(config.breaker.clone());
         let progress = Reconciler::new("notification progress", REPORT_LOOK);
         let receipt_url = match config.sms.receipt_url.trim_end_matches('/') {
             "" => format!("http://{door}"),
@@ -119,6 +119,12 @@ impl App {
             config,
         };
         Ok(Self { foundation, office: Arc::new(office), ends, progress, receipts, bounces, tasks })
+    }
+
+    /// What the tasks share, to look at it in tests.
+    #[cfg(test)]
+    pub(crate) fn office(&self) -> Arc<Office> {
+        Arc::clone(&self.office)
     }
 
     /// Runs until the drain, or until a task of it dies.

@@ -1,5 +1,6 @@
 //! The section `[notification]` of the settings, checked at start so that an error names the key.
 
+mod breaker;
 mod email;
 mod messenger;
 mod sms;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use tocsin_domain::schedule::RetrySchedule;
 use tocsin_platform::config::{ConfigError, Settings};
 
+pub use breaker::BreakerConfig;
 pub use email::{BounceConfig, DkimKeyConfig, EmailConfig, MailTls, SmarthostConfig};
 pub use messenger::{MatrixConfig, SignalConfig};
 pub use sms::{AllowedSource, GatewayConfig, GatewayKind, SmsConfig};
@@ -31,6 +33,8 @@ pub struct NotificationConfig {
     /// The delays between attempts.
     #[serde(default)]
     pub retry: RetrySchedule,
+    /// When a destination counts as failing.
+    pub breaker: BreakerConfig,
     /// E-mail.
     pub email: EmailConfig,
     /// The SMS gateways.
@@ -83,6 +87,7 @@ impl NotificationConfig {
         if !self.phone_prefixes.iter().all(|prefix| is_phone_prefix(prefix)) {
             return Err(settings.invalid("notification.phone_prefixes", "write each as + and digits, such as +44"));
         }
+        self.breaker.check(settings)?;
         self.email.check(settings)?;
         self.sms.check(settings)?;
         self.webhook.check(settings)
@@ -124,6 +129,8 @@ mod tests {
         check("signal.url = \"http://signal.example\"\nsignal.number = \"+447700900000\"", "notification.signal.url");
         check("signal.url = \"http://127.0.0.1:1\"\nsignal.number = \"07700\"", "notification.signal.number");
         check("matrix.url = \"https://matrix.example\"", "notification.matrix.access_token");
+        check("breaker.failures_max = 0", "notification.breaker.failures_max");
+        check("breaker.probe_seconds_max = 14", "notification.breaker.probe_seconds_max");
         check("phone_prefixes = [\"44\"]", "notification.phone_prefixes");
         check("[notification.email]\nhost = \"mail.example\"\ntls = \"none\"", "notification.email.tls");
         check("[notification.email]\nfrom = \"nobody\"", "notification.email.from");

@@ -36,6 +36,8 @@ pub(crate) struct Expansion<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// Why a notice of a further channel waits.
+pub(crate) const NEXT_CHANNEL: &str = "next_channel";
 /// A channel that is none: the notice only explains why nobody is written to.
 pub(crate) const NO_CHANNEL: &str = "none";
 
@@ -77,12 +79,18 @@ impl Expansion<'_> {
             notices.push(self.ended(asked, &language, NO_CHANNEL, NoticeState::SuppressedUnsafe, "no_safe_channel"));
             return;
         }
+        let before = notices.len();
         for planned in &plan.start {
             let reason = (planned.due_at > self.now).then_some("quiet_hours");
             notices.push(self.planned(asked, contact, &language, planned, reason));
         }
-        for planned in &plan.later {
-            notices.push(self.planned(asked, contact, &language, planned, Some("next_channel")));
+        // Nobody waits for a channel that is known to have ended.
+        let begins = notices.iter().skip(before).any(|one| one.next_at_ms.is_some());
+        let hurried = may_reach_at(&contact.channels(), self.bulletin.facts.priority, self.now);
+        for (place, planned) in plan.later.iter().enumerate() {
+            let due_at = if place == 0 && !begins { hurried } else { planned.due_at };
+            let planned = PlannedNotice { due_at, ..*planned };
+            notices.push(self.planned(asked, contact, &language, &planned, Some(NEXT_CHANNEL)));
         }
     }
 

@@ -42,6 +42,7 @@ pub const COMMITS: &[&str] = &[
     "notification.release_leases",
     "notification.report_progress",
     "notification.reserve_sms",
+    "notification.resume_destination",
     "notification.rotate_webhook_keys",
     "notification.suppress_address",
     "notification.take_reply",

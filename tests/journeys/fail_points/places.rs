@@ -239,6 +239,14 @@ pub(super) const NOT_WALKED: &[(&str, &str)] = &[
     ("notification.take_reply.after", "nobody writes back by SMS here"),
     ("notification.watch_receipts.before", "every receipt comes long before it is missed"),
     ("notification.watch_receipts.after", "every receipt comes long before it is missed"),
+    (
+        "notification.resume_destination.before",
+        "no destination fails and recovers there; what waits has a due time all the same",
+    ),
+    (
+        "notification.resume_destination.after",
+        "no destination fails and recovers there; what waits has a due time all the same",
+    ),
     ("triage.destroy_pair.before", "no private half is destroyed in the first ten minutes of a process"),
     ("triage.destroy_pair.after", "no private half is destroyed in the first ten minutes of a process"),
 ];

@@ -21,6 +21,9 @@ const SKIPPED_PAUSE: Duration = Duration::from_millis(50);
 /// Bindings for destinations left out of one lane's claim.
 const SATURATED_MAX: usize = 1_000;
 
+/// Every lane by its number, urgent first: a range of due times is found by the index only within a lane.
+pub(super) const ALL_LANES: [i16; super::slots::LANES] = [0, 1, 2];
+
 /// What a claim brought.
 pub(super) struct Claimed {
     pub(super) ready: Vec<Ready>,

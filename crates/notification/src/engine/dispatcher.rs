@@ -18,6 +18,7 @@ use super::attempt::{self, Hindrance};
 use super::claim::{Claimed, claim, release_leases};
 use super::held::Held;
 use super::lease::AgreedTime;
+use super::relief::Relief;
 use super::slots::{LANES, Limit, Slots};
 use super::{Command, Done, EngineEnds, ORDINARY_MAX, Ready, Withdrawn};
 use crate::channel::{Attempted, Outcome};
@@ -40,6 +41,7 @@ struct Dispatcher {
     /// Of e-mail, SMS, webhooks, Signal and Matrix.
     terms: [Terms; 5],
     holds: Held,
+    relief: Relief,
     running: JoinSet<Finished>,
     results: mpsc::UnboundedSender<Done>,
     withdrawn: VecDeque<(Instant, Withdrawn)>,
@@ -78,10 +80,11 @@ pub(crate) async fn run(
     {
         warn!(reason = %error, "leases of the last run could not be given up; they run out by themselves");
     }
-    let EngineEnds { mut commands, due, held } = ends;
+    let EngineEnds { mut commands, due, held, breakers } = ends;
     let mut dispatcher = Dispatcher {
         terms: terms(&office),
         holds: Held::default(),
+        relief: Relief::new(Arc::clone(&office), breakers),
         slots: Slots::new(office.config.slots),
         running: JoinSet::new(),
         results,
@@ -152,7 +155,13 @@ impl Dispatcher {
     fn claim(&mut self) {
         self.look_at = tokio::time::Instant::now() + LOOK_INTERVAL;
         let lanes = lanes_to_claim(self.slots.waiting());
-        let saturated = self.slots.saturated().into_iter().take(lanes).collect();
+        let mut saturated = self.slots.saturated();
+        let resting = self.relief.resting();
+        // What is urgent and due is claimed in any case.
+        for lane in saturated.iter_mut().skip(1) {
+            lane.splice(0..0, resting.iter().copied());
+        }
+        let saturated = saturated.into_iter().take(lanes).collect();
         self.claiming = Some(tokio::spawn(claim(Arc::clone(&self.office), saturated)));
     }
 
@@ -221,7 +230,8 @@ impl Dispatcher {
     fn withhold(&self, ready: Ready, outcome: Outcome) {
         self.held.fetch_sub(1, Ordering::Relaxed);
         let now = self.office.clock.now();
-        let _ = self.results.send(Done { ready, outcome, answer: None, started_at: now, ended_at: now });
+        let done = Done { ready, outcome, answer: None, started_at: now, ended_at: now, degraded: false };
+        let _ = self.results.send(done);
     }
 
     fn start_what_may(&mut self) {
@@ -245,7 +255,13 @@ impl Dispatcher {
                     self.slots.release(destination, lane, None);
                     self.withhold(ready, outcome);
                 }
-                None => self.start(destination, lane, ready),
+                None => match self.relief.put_off(destination, &ready) {
+                    Some(outcome) => {
+                        self.slots.release(destination, lane, None);
+                        self.withhold(ready, outcome);
+                    }
+                    None => self.start(destination, lane, ready),
+                },
             }
         }
     }
@@ -255,17 +271,19 @@ impl Dispatcher {
         self.running.spawn(async move {
             let started_at = office.clock.now();
             let Attempted { outcome, answer } = attempt::make(&office, &ready).await;
-            let done = Done { ready, outcome, answer, started_at, ended_at: office.clock.now() };
+            let ended_at = office.clock.now();
+            let done = Done { ready, outcome, answer, started_at, ended_at, degraded: false };
             Finished { destination, lane, done }
         });
     }
 
-    fn finish(&mut self, finished: Finished) {
+    fn finish(&mut self, mut finished: Finished) {
         let throttled = match &finished.done.outcome {
             Outcome::Taken { .. } => Some(false),
             Outcome::Temporary { throttled: true, .. } => Some(true),
             _ => None,
         };
+        finished.done.degraded = self.relief.hear(finished.destination, &finished.done);
         self.slots.release(finished.destination, finished.lane, throttled);
         self.held.fetch_sub(1, Ordering::Relaxed);
         // The recorder outlives this task; if it is gone, so is the process.

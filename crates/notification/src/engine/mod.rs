@@ -5,17 +5,20 @@
 //! each recipient.
 
 mod attempt;
+mod breaker;
 mod claim;
 mod dispatcher;
+mod escalate;
 mod held;
 mod lease;
+mod relief;
 mod results;
 mod slots;
 mod verdict;
 mod withdrawals;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -24,9 +27,12 @@ use uuid::Uuid;
 
 use crate::bulletin::Bulletin;
 use crate::channel::Outcome;
+use crate::config::BreakerConfig;
 use crate::contact::Recipient;
 use crate::entity::notice;
+use breaker::Breakers;
 
+pub(crate) use breaker::Degraded;
 pub(crate) use claim::{past_due, release_leases};
 pub(crate) use dispatcher::run as run_dispatcher;
 pub(crate) use lease::Lease;
@@ -58,6 +64,8 @@ pub(crate) struct Done {
     pub(crate) answer: Option<String>,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) ended_at: DateTime<Utc>,
+    /// Its destination's breaker is open: the contact's next channel need not wait.
+    pub(crate) degraded: bool,
 }
 
 /// A withdrawal as the engine applies it to what waits in memory.
@@ -98,6 +106,7 @@ pub(crate) struct EngineHandle {
     commands: mpsc::UnboundedSender<Command>,
     due: Arc<Notify>,
     held: Arc<AtomicUsize>,
+    breakers: Arc<Mutex<Breakers>>,
 }
 
 /// The other ends, for the tasks.
@@ -106,16 +115,23 @@ pub(crate) struct EngineEnds {
     commands: mpsc::UnboundedReceiver<Command>,
     due: Arc<Notify>,
     held: Arc<AtomicUsize>,
+    breakers: Arc<Mutex<Breakers>>,
 }
 
 /// A handle and its ends.
-pub(crate) fn engine() -> (EngineHandle, EngineEnds) {
+pub(crate) fn engine(breaker: BreakerConfig) -> (EngineHandle, EngineEnds) {
     // Bounded by `room`: nobody hands over more than the engine says it can hold.
     let (sender, commands) = mpsc::unbounded_channel();
     let (due, held) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-    let handle =
-        EngineHandle { owner: Uuid::now_v7(), commands: sender, due: Arc::clone(&due), held: Arc::clone(&held) };
-    (handle, EngineEnds { commands, due, held })
+    let breakers = Arc::new(Mutex::new(Breakers::new(breaker, Instant::now())));
+    let handle = EngineHandle {
+        owner: Uuid::now_v7(),
+        commands: sender,
+        due: Arc::clone(&due),
+        held: Arc::clone(&held),
+        breakers: Arc::clone(&breakers),
+    };
+    (handle, EngineEnds { commands, due, held, breakers })
 }
 
 impl EngineHandle {
@@ -142,6 +158,12 @@ impl EngineHandle {
         let _ = self.commands.send(Command::Recorded(ended));
     }
 
+    /// The destinations that fail as this process sees them, those that fail longest first.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the door for operators that shows it stands elsewhere"))]
+    pub(crate) fn degraded(&self) -> Vec<Degraded> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner).degraded()
+    }
+
     /// Says that something may have become due.
     pub(crate) fn wake(&self) {
         self.due.notify_one();
@@ -154,7 +176,14 @@ mod tests {
 
     #[test]
     fn a_backlog_leaves_room_for_urgent_notices() {
-        let (handle, ends) = engine();
+        let breaker = BreakerConfig {
+            failures_max: 5,
+            window_seconds: 60,
+            window_attempts_min: 10,
+            probe_seconds: 15,
+            probe_seconds_max: 300,
+        };
+        let (handle, ends) = engine(breaker);
         ends.held.store(ORDINARY_MAX, Ordering::Relaxed);
         assert_eq!((handle.room(0), handle.room(1), handle.room(2)), (HELD_MAX - ORDINARY_MAX, 0, 0));
     }

@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 use uuid::Uuid;
 
+use super::escalate::{is_called_for, start_next_channels};
 use super::verdict::{Standing, Verdict, decide};
 use super::{Done, Ready};
 use crate::bulletin::Bulletin;
@@ -78,6 +79,7 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     // One change a notice: if two attempts of it ended together, because a lease had run out, the later one knows both.
     let mut changes: BTreeMap<Uuid, (usize, Change)> = BTreeMap::new();
     let mut failed: Vec<Arc<Bulletin>> = Vec::new();
+    let mut escalated: Vec<&Ready> = Vec::new();
     for (index, done) in batch.iter().enumerate() {
         let Some(row) = rows.get_mut(&done.ready.notice.notice_id) else { continue };
         if is_anothers(row, office.engine.owner, &done.outcome) {
@@ -93,6 +95,9 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
         if change.handed_to.is_some() && row.handed_to.is_none() {
             failed.push(Arc::clone(&done.ready.bulletin));
         }
+        if change.state.parse().is_ok_and(|state| is_called_for(done, state)) {
+            escalated.push(&done.ready);
+        }
         row.state.clone_from(&change.state);
         row.version = change.version;
         row.handed_to.clone_from(&change.handed_to);
@@ -106,6 +111,7 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     let gone = batch.iter().filter(|done| matches!(done.outcome, Outcome::Gone { .. }));
     let gone: Vec<&str> = gone.map(|done| done.ready.notice.contact_id.as_str()).collect();
     gone::switch_off(office, &transaction, &gone).await?;
+    start_next_channels(&transaction, &escalated, now).await?;
     handover::call_coordinators(office, &transaction, &failed, now).await?;
     tocsin_platform::database::commit(transaction, "notification.record_results").await?;
     let recorded = indexes.into_iter().filter_map(|index| batch.get(index));
@@ -153,6 +159,8 @@ fn judge(office: &Office, done: &Done, row: &notice::Model, now: DateTime<Utc>) 
     if state == current && current.is_end() {
         reason = reason.or_else(|| row.reason.clone());
     }
+    // That it still waits for the same reason is no news to anybody.
+    let is_news = !matches!(done.outcome, Outcome::Postponed { .. }) || state != current || reason != row.reason;
     let sent = !matches!(done.outcome, Outcome::Withheld { .. } | Outcome::Postponed { .. });
     let provider_id = match &done.outcome {
         Outcome::Taken { provider_id, .. } => provider_id.clone(),
@@ -166,10 +174,10 @@ fn judge(office: &Office, done: &Done, row: &notice::Model, now: DateTime<Utc>) 
         next_at_ms: next_at.map(|at| to_ms(outside_quiet_hours(&done.ready, at))),
         handed_to: row.handed_to.clone().or_else(|| handover::name_for(&done.ready.bulletin).filter(|_| by_hand)),
         provider_id: provider_id.or_else(|| row.provider_id.clone()),
-        version: row.version + 1,
+        version: row.version + i32::from(is_news),
         // Dispatch is told of alerts only.
-        owed_since_ms: done.ready.bulletin.is_reported().then(|| to_ms(now)),
-        changed_at_ms: to_ms(now),
+        owed_since_ms: if is_news { done.ready.bulletin.is_reported().then(|| to_ms(now)) } else { row.owed_since_ms },
+        changed_at_ms: if is_news { to_ms(now) } else { row.changed_at_ms },
     }
 }
 

@@ -7,6 +7,9 @@ use tocsin_domain::schedule::{RetrySchedule, next_attempt_at};
 
 use crate::channel::{Outcome, Pace};
 
+/// Why a notice waits whose destination fails.
+pub(super) const BREAKER_OPEN: &str = "breaker_open";
+
 /// The notice as its row stands when the attempt has ended.
 #[derive(Debug, Clone)]
 pub(super) struct Standing<'a> {
@@ -53,8 +56,10 @@ pub(super) fn decide(
             (NoticeState::RejectedPermanent, Some(code.clone()), None)
         }
         Outcome::Postponed { code, seconds } => {
+            // Probes are our own doing and at most minutes apart; what a destination asks for ends with the deadline.
+            let deadline = (*code != BREAKER_OPEN).then_some(standing.deadline);
             // At least a second, so that a deadline that has passed makes no busy loop.
-            let at = next_attempt_at(now, TimeDelta::seconds(1), Some(*seconds), Some(standing.deadline));
+            let at = next_attempt_at(now, TimeDelta::seconds(1), Some(*seconds), deadline);
             (NoticeState::Queued, Some((*code).to_owned()), Some(at))
         }
         Outcome::Refused { code, .. } => retry(standing, code, Pace::Lane, None, now, schedule, jitter),
@@ -149,6 +154,8 @@ mod tests {
         check(NoticeState::Queued, 15, None, &paused(99_999), "queued +3600");
         check(NoticeState::Queued, 3, None, &paused(0), "queued +1");
         check(NoticeState::Queued, 3, Some("stopped"), &paused(40), "withdrawn");
+        let broken = Outcome::Postponed { code: BREAKER_OPEN, seconds: 15 };
+        check(NoticeState::Queued, 3, None, &broken, "queued +15");
     }
 
     #[test]

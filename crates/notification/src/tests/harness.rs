@@ -34,6 +34,7 @@ use uuid::Uuid;
 
 use super::peers::{Heard, Peer};
 use crate::App;
+use crate::office::Office;
 
 /// How long anything may take in a test.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,7 +48,7 @@ pub(super) struct Harness {
     pub(super) dispatch: Peer,
     triage: Peer,
     bus: Bus,
-    running: Running,
+    pub(super) running: Running,
     pub(super) mail: MailSink,
     pub(super) sms: SmsSink,
     pub(super) webhooks: WebhookSink,
@@ -58,6 +59,7 @@ pub(super) struct Running {
     grpc: String,
     pub(super) http: String,
     credentials: Credentials,
+    pub(super) office: Arc<Office>,
     handle: ShutdownHandle,
     task: JoinHandle<Result<(), LifecycleError>>,
 }
@@ -376,7 +378,8 @@ async fn run(settings: &str, bus: Bus, clock: Clock) -> Running {
     let kept = credentials.clone();
     let parts = Parts { settings, clock, bus, credentials, grpc, http, peers: None };
     let app = Box::pin(App::build(parts)).await.unwrap();
+    let office = app.office();
     let (handle, shutdown) = Shutdown::pair();
     let task = tokio::spawn(app.run(shutdown));
-    Running { grpc: grpc_address, http: http_address, credentials: kept, handle, task }
+    Running { grpc: grpc_address, http: http_address, credentials: kept, office, handle, task }
 }
