@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::DbErr;
 use tocsin_platform::lifecycle::{LifecycleError, Reconciler, Shutdown, Tasks};
@@ -23,6 +23,7 @@ use tonic::service::Routes;
 use tracing::warn;
 
 use crate::api::Api;
+use crate::audit::{self, Ping};
 use crate::bulletin::Bulletins;
 use crate::callbacks;
 use crate::channel::{Gateways, Messengers, Smarthosts, SystemNetwork, Webhooks};
@@ -55,6 +56,8 @@ pub struct App {
     office: Arc<Office>,
     ends: EngineEnds,
     progress: Reconciler,
+    /// The dead-man address, if there is one.
+    ping: Option<Ping>,
     /// The door for bounces, if there is one.
     bounces: Option<TcpListener>,
     receipts: Reconciler,
@@ -87,6 +90,7 @@ impl App {
         };
         let unsubscribe_url = unsubscribe_url(&config, door);
         let bounces = bounce_door(&config).await?;
+        let ping = Ping::new(&config.auditor).map_err(other)?;
         if config.email.all_smarthosts().is_empty() {
             tracing::warn!(key = "notification.email.host", "no smarthost is set: notices by e-mail wait until one is");
         }
@@ -118,7 +122,7 @@ impl App {
             unsubscribe_url,
             config,
         };
-        Ok(Self { foundation, office: Arc::new(office), ends, progress, receipts, bounces, tasks })
+        Ok(Self { foundation, office: Arc::new(office), ends, progress, ping, receipts, bounces, tasks })
     }
 
     /// What the tasks share, to look at it in tests.
@@ -132,7 +136,7 @@ impl App {
     /// # Errors
     /// The first task that ended although nobody asked it to.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), LifecycleError> {
-        let Self { foundation, office, ends, progress, receipts: overdue, bounces, mut tasks } = self;
+        let Self { foundation, office, ends, progress, ping, receipts: overdue, bounces, mut tasks } = self;
         let (ended, recorder) = mpsc::unbounded_channel();
         let writing = Arc::clone(&office);
         tasks.spawn("notification results", async move {
@@ -145,6 +149,7 @@ impl App {
         tasks.spawn("notification withdrawals", run_withdrawals(Arc::clone(&office), shutdown.clone()));
         tasks.spawn("notification progress", report::run(Arc::clone(&office), progress, shutdown.clone()));
         tasks.spawn("sms receipts", sms::run_watch(Arc::clone(&office), overdue, shutdown.clone()));
+        tasks.spawn("notification auditor", audit::run(Arc::clone(&office), ping, shutdown.clone()));
         tasks.spawn("notification upkeep", upkeep(Arc::clone(&office), shutdown.clone()));
         if let Some(listener) = bounces {
             tasks.spawn("notification bounces", mail::lmtp::run(Arc::clone(&office), listener, shutdown.clone()));
@@ -210,8 +215,11 @@ async fn upkeep(office: Arc<Office>, shutdown: Shutdown) -> Result<(), Infallibl
         let office = Arc::clone(&office);
         async move {
             delete_ended_texts(&office).await?;
-            let count = past_due(&office).await?;
-            metrics().notices_past_due.set(i64::try_from(count).unwrap_or(i64::MAX));
+            let backlog = past_due(&office).await?;
+            metrics().notices_past_due.set(backlog.count);
+            metrics().upkeep.notices_oldest_past_due_seconds.set(backlog.oldest_seconds);
+            let resting = office.smarthosts.resting(Instant::now());
+            metrics().upkeep.smarthosts_resting.set(i64::try_from(resting).unwrap_or(i64::MAX));
             Ok::<_, DbErr>(None)
         }
     };

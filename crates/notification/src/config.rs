@@ -1,5 +1,6 @@
 //! The section `[notification]` of the settings, checked at start so that an error names the key.
 
+mod auditor;
 mod breaker;
 mod email;
 mod messenger;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use tocsin_domain::schedule::RetrySchedule;
 use tocsin_platform::config::{ConfigError, Settings};
 
+pub use auditor::AuditorConfig;
 pub use breaker::BreakerConfig;
 pub use email::{BounceConfig, DkimKeyConfig, EmailConfig, MailTls, SmarthostConfig};
 pub use messenger::{MatrixConfig, SignalConfig};
@@ -35,6 +37,8 @@ pub struct NotificationConfig {
     pub retry: RetrySchedule,
     /// When a destination counts as failing.
     pub breaker: BreakerConfig,
+    /// The auditor.
+    pub auditor: AuditorConfig,
     /// E-mail.
     pub email: EmailConfig,
     /// The SMS gateways.
@@ -52,6 +56,7 @@ impl NotificationConfig {
     pub fn read(settings: &Settings) -> Result<Self, ConfigError> {
         let mut config: Self = settings.section("notification")?;
         config.check(settings)?;
+        config.auditor.check(settings)?;
         config.matrix.check(settings)?;
         config.signal.check(settings)?;
         config.email.read_secrets()?;
@@ -86,6 +91,10 @@ impl NotificationConfig {
         }
         if !self.phone_prefixes.iter().all(|prefix| is_phone_prefix(prefix)) {
             return Err(settings.invalid("notification.phone_prefixes", "write each as + and digits, such as +44"));
+        }
+        if self.auditor.receipt_hours_max < self.sms.receipt_hours_max {
+            let key = "notification.auditor.receipt_hours_max";
+            return Err(settings.invalid(key, "must not be less than notification.sms.receipt_hours_max"));
         }
         self.breaker.check(settings)?;
         self.email.check(settings)?;
@@ -129,6 +138,10 @@ mod tests {
         check("signal.url = \"http://signal.example\"\nsignal.number = \"+447700900000\"", "notification.signal.url");
         check("signal.url = \"http://127.0.0.1:1\"\nsignal.number = \"07700\"", "notification.signal.number");
         check("matrix.url = \"https://matrix.example\"", "notification.matrix.access_token");
+        check("auditor.receipt_hours_max = 0", "notification.auditor.receipt_hours_max");
+        check("auditor.ping_url = \"http://ping.example/1\"", "notification.auditor.ping_url");
+        assert!(read("auditor.ping_url = \"\"").unwrap().auditor.ping_url.is_none());
+        check("auditor.receipt_hours_max = 23", "notification.auditor.receipt_hours_max");
         check("breaker.failures_max = 0", "notification.breaker.failures_max");
         check("breaker.probe_seconds_max = 14", "notification.breaker.probe_seconds_max");
         check("phone_prefixes = [\"44\"]", "notification.phone_prefixes");

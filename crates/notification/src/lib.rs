@@ -13,6 +13,7 @@ mod decode;
 mod render;
 mod sms;
 
+mod audit;
 mod bulletin;
 mod engine;
 mod expand;

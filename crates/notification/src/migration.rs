@@ -1,5 +1,6 @@
 //! notification's own tables, the same for SQLite and PostgreSQL.
 
+mod auditor;
 mod mail;
 mod sms;
 mod webhook;
@@ -12,6 +13,8 @@ use sea_orm_migration::schema::{
     uuid, uuid_null,
 };
 
+pub(crate) use auditor::UNEXPLAINED;
+
 /// The platform's migrations, then notification's.
 pub struct Migrator;
 
@@ -22,6 +25,7 @@ impl MigratorTrait for Migrator {
         migrations.push(Box::new(mail::MailTables));
         migrations.push(Box::new(webhook::Answers));
         migrations.push(Box::new(sms::SmsTables));
+        migrations.push(Box::new(auditor::Unexplained));
         migrations
     }
 }

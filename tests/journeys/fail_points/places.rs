@@ -240,6 +240,16 @@ pub(super) const NOT_WALKED: &[(&str, &str)] = &[
     ("notification.watch_receipts.before", "every receipt comes long before it is missed"),
     ("notification.watch_receipts.after", "every receipt comes long before it is missed"),
     (
+        "notification.end_unreceipted.before",
+        "receipts are overdue after days; the next audit ends what this one did not",
+    ),
+    (
+        "notification.end_unreceipted.after",
+        "receipts are overdue after days; the next audit ends what this one did not",
+    ),
+    ("notification.make_due.before", "no notice is without a due time; the next audit mends what this one did not"),
+    ("notification.make_due.after", "no notice is without a due time; the next audit mends what this one did not"),
+    (
         "notification.resume_destination.before",
         "no destination fails and recovers there; what waits has a due time all the same",
     ),

@@ -95,6 +95,12 @@ impl Smarthost {
         }
     }
 
+    /// Whether it rests, without being let through as a probe.
+    pub(super) fn is_resting(&self, now: Instant) -> bool {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.rests_until.is_some_and(|until| until > now)
+    }
+
     fn answered(&self) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Health::default();
     }
@@ -182,6 +188,7 @@ mod tests {
         assert!(smarthost.rests_for(start).is_zero());
         smarthost.did_not_answer(start);
         assert_eq!(smarthost.rests_for(start), REST_FIRST);
+        assert!(smarthost.is_resting(start) && !smarthost.is_resting(start + REST_FIRST));
         let later = start + REST_FIRST;
         assert!(smarthost.rests_for(later).is_zero(), "one probe");
         assert_eq!(smarthost.rests_for(later), REST_FIRST, "and one only");

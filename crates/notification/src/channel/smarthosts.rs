@@ -81,6 +81,11 @@ impl Smarthosts {
         Err(last)
     }
 
+    /// How many rest, because they did not answer.
+    pub(crate) fn resting(&self, now: Instant) -> usize {
+        self.inner.hosts.iter().filter(|host| host.is_resting(now)).count()
+    }
+
     /// Those that answer in the order of the settings. When all rest, the one that has rested longest is tried: a notice
     /// always makes an attempt.
     fn in_order(&self, now: Instant) -> Vec<&Smarthost> {

@@ -149,10 +149,28 @@ pub(crate) async fn release_leases(office: &Office, all: bool) -> Result<(), DbE
     tocsin_platform::database::commit(transaction, "notification.release_leases").await
 }
 
-/// How many notices should have started by now and have not: for the operator.
-pub(crate) async fn past_due(office: &Office) -> Result<u64, DbErr> {
-    use sea_orm::PaginatorTrait;
+/// Notices that should have started by now and have not, by their due times: for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct PastDue {
+    pub(crate) count: i64,
+    /// For how long the oldest of them has been due; 0 when there is none.
+    pub(crate) oldest_seconds: i64,
+}
+
+/// Counts them.
+pub(crate) async fn past_due(office: &Office) -> Result<PastDue, DbErr> {
+    use notice::Column;
     let reader = office.database.reader();
     let now_ms = to_ms(agreed_now(reader, &office.clock).await?);
-    notice::Entity::find().filter(notice::Column::NextAtMs.lt(now_ms)).count(reader).await
+    let counted: Option<(i64, Option<i64>)> = notice::Entity::find()
+        .select_only()
+        .column_as(Column::NoticeId.count(), "late")
+        .column_as(Column::NextAtMs.min(), "oldest")
+        .filter(Column::Lane.is_in(ALL_LANES))
+        .filter(Column::NextAtMs.lt(now_ms))
+        .into_tuple()
+        .one(reader)
+        .await?;
+    let (count, oldest_ms) = counted.unwrap_or_default();
+    Ok(PastDue { count, oldest_seconds: oldest_ms.map_or(0, |oldest| (now_ms - oldest) / 1_000) })
 }

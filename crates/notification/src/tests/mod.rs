@@ -1,6 +1,7 @@
 //! notification through its doors on loopback, on both databases, with stand-ins for dispatch and triage on the bus and
 //! real sinks behind it.
 
+mod auditor;
 mod breakers;
 mod contacts;
 mod destinations;

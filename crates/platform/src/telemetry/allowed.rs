@@ -28,6 +28,7 @@ pub const ALLOWED_FIELDS: &[&str] = &[
     "lane",
     "limit",
     "method",
+    "notice_id",
     "outcome",
     "path",
     "peer",

@@ -32,6 +32,8 @@ pub struct Metrics {
     pub oldest_unacknowledged_p1_seconds: IntGauge,
     /// Notices whose due time has passed.
     pub notices_past_due: IntGauge,
+    /// What notification finds when it looks its notices over.
+    pub upkeep: UpkeepMetrics,
     /// Destinations whose breaker is open: label `channel`.
     pub breaker_open: IntGaugeVec,
     /// How long gRPC calls took until they answered, in seconds: labels `method`, `code`.
@@ -44,11 +46,7 @@ impl Metrics {
     fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         Ok(Self {
-            reports_accepted: {
-                let counter = IntCounter::new("tocsin_reports_accepted_total", "Reports accepted durably")?;
-                registry.register(Box::new(counter.clone()))?;
-                counter
-            },
+            reports_accepted: counter(&registry, "tocsin_reports_accepted_total", "Reports accepted durably")?,
             notices: counters(
                 &registry,
                 "tocsin_notices_total",
@@ -81,6 +79,7 @@ impl Metrics {
                 "Age of the oldest P1 case that no person has answered",
             )?,
             notices_past_due: gauge(&registry, "tocsin_notices_past_due", "Notices whose due time has passed")?,
+            upkeep: UpkeepMetrics::new(&registry)?,
             breaker_open: gauges(&registry, "tocsin_breaker_open", "Destinations whose breaker is open", &["channel"])?,
             rpc_server_call_duration_seconds: histograms(
                 &registry,
@@ -97,6 +96,48 @@ impl Metrics {
             registry,
         })
     }
+}
+
+/// Metrics of notices as they stand; each field named as the metric without the prefix `tocsin_`.
+#[derive(Debug)]
+pub struct UpkeepMetrics {
+    /// For how long the oldest notice whose due time has passed has been due, in seconds; 0 when there is none.
+    pub notices_oldest_past_due_seconds: IntGauge,
+    /// Notices that the last audit found neither moving nor explained.
+    pub notices_unexplained: IntGauge,
+    /// When the last audit of the notices ended, in seconds since 1970; 0 before the first.
+    pub audit_completed_timestamp_seconds: IntGauge,
+    /// Smarthosts that rest because they did not answer.
+    pub smarthosts_resting: IntGauge,
+}
+
+impl UpkeepMetrics {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            notices_oldest_past_due_seconds: gauge(
+                registry,
+                "tocsin_notices_oldest_past_due_seconds",
+                "For how long the oldest notice whose due time has passed has been due",
+            )?,
+            notices_unexplained: gauge(
+                registry,
+                "tocsin_notices_unexplained",
+                "Notices that the last audit found neither moving nor explained",
+            )?,
+            audit_completed_timestamp_seconds: gauge(
+                registry,
+                "tocsin_audit_completed_timestamp_seconds",
+                "When the notices were last audited",
+            )?,
+            smarthosts_resting: gauge(registry, "tocsin_smarthosts_resting", "Smarthosts that do not answer and rest")?,
+        })
+    }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
 }
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {

@@ -1,5 +1,6 @@
 //! `tocsin doctor`: tries everything that Tocsin stands on, says what it found and what to do. It changes nothing.
 
+mod auditor;
 mod bus;
 mod clocks;
 mod gateways;
@@ -71,6 +72,7 @@ pub(crate) async fn run(common: Common, loaded: Result<Settings, ConfigError>) -
             findings.extend(services::check(&settings, &Client::new(common)).await);
             findings.extend(tls::check(&settings));
             findings.extend(gateways::check(&settings).await);
+            findings.extend(auditor::check(&settings));
         }
         Err(error) => {
             let advice = "correct it; `tocsin config default` prints every setting with its meaning";

@@ -138,3 +138,13 @@ fn findings_align_and_say_what_to_do() {
                        -> start it
     ");
 }
+
+#[test]
+fn the_doctor_misses_a_dead_man_address() {
+    let check = |text: &str| auditor::check(&Settings::from_text(text).unwrap()).unwrap().verdict;
+    assert_eq!(check(""), Verdict::Warn);
+    let set = "[notification.auditor]\nping_url = \"https://ping.example/secret-word\"\n";
+    assert_eq!(check(set), Verdict::Ok);
+    let finding = auditor::check(&Settings::from_text(set).unwrap()).unwrap();
+    assert!(!finding.found.contains("secret-word"));
+}
