@@ -181,11 +181,76 @@ mod tests {
         check(NoticeState::Delivered, 0, None, &Outcome::temporary("timeout"), "delivered");
     }
 
-    fn check(state: NoticeState, attempts: i32, withdrawn: Option<&str>, outcome: &Outcome, expected: &str) {
+    /// The rows of a table of the published state machine, as their cells.
+    fn published(heading: &str) -> Vec<Vec<String>> {
+        let page = include_str!("../../../../docs/notices.md");
+        let part = page.split(&format!("\n## {heading}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows = part.lines().filter(|line| line.starts_with('|')).skip(2);
+        rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.replace('`', "").trim().to_owned()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_published_states_are_those_of_the_code() {
+        let rows = published("The states, from the weakest knowledge to the strongest");
+        let told: Vec<String> = rows.iter().map(|row| row[..3].join(" ")).collect();
+        let kind = |state: NoticeState| match state {
+            NoticeState::Queued => "moving",
+            state if state.is_end() => "end",
+            state if state.is_reached() => "proof",
+            _ => "handed over",
+        };
+        let hand = |state| if needs_a_person(state) { "yes" } else { "no" };
+        let known: Vec<String> =
+            NoticeState::ALL.iter().map(|state| format!("{state} {} {}", kind(*state), hand(*state))).collect();
+        assert_eq!(told, known);
+        assert!(NoticeState::ALL.is_sorted(), "they are listed by strength");
+    }
+
+    #[test]
+    fn the_published_ends_of_attempts_are_those_of_the_code() {
+        let refused = |tries| Outcome::Refused { code: "http_404".to_owned(), tries };
+        let put_off = |code| Outcome::Postponed { code, seconds: 20 };
+        let withheld = |state| Outcome::Withheld { state, reason: "reason" };
+        let failed = Outcome::temporary("timeout");
+        let known = [
+            (0, None, Outcome::taken(NoticeState::Delivered, "http_200")),
+            (0, None, Outcome::taken(NoticeState::Accepted, "250")),
+            (0, None, Outcome::taken(NoticeState::HandedToGateway, "http_200")),
+            (0, None, failed.clone()),
+            (16, None, failed.clone()),
+            (0, None, refused(3)),
+            (2, None, refused(3)),
+            (0, None, Outcome::Gone { code: "http_410".to_owned() }),
+            (0, None, put_off("host_paused")),
+            (0, None, put_off(BREAKER_OPEN)),
+            (0, Some("stopped"), failed),
+            (0, None, withheld(NoticeState::Withdrawn)),
+            (0, None, withheld(NoticeState::Expired)),
+        ];
+        let rows = published("What the end of an attempt does");
+        assert_eq!(rows.len(), known.len());
+        for (row, (attempts, withdrawn, outcome)) in rows.iter().zip(known) {
+            let (verdict, _) = decided(NoticeState::Queued, attempts, withdrawn, &outcome);
+            assert_eq!(row[1], verdict.state.as_str(), "{row:?}");
+            assert_eq!(row[2] == "none", verdict.next_at.is_none(), "{row:?}");
+        }
+    }
+
+    fn decided(
+        state: NoticeState,
+        attempts: i32,
+        withdrawn: Option<&str>,
+        outcome: &Outcome,
+    ) -> (Verdict, DateTime<Utc>) {
         let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
         let deadline = now + TimeDelta::hours(1);
         let standing = Standing { state, lane: Lane::Urgent, attempts, withdrawn_reason: withdrawn, deadline };
-        let verdict = decide(&standing, outcome, now, &RetrySchedule::default(), 0.0);
+        (decide(&standing, outcome, now, &RetrySchedule::default(), 0.0), now)
+    }
+
+    fn check(state: NoticeState, attempts: i32, withdrawn: Option<&str>, outcome: &Outcome, expected: &str) {
+        let (verdict, now) = decided(state, attempts, withdrawn, outcome);
         let next = verdict.next_at.map(|at| format!(" +{}", (at - now).num_seconds())).unwrap_or_default();
         let hand = if verdict.by_hand { " by hand" } else { "" };
         assert_eq!(format!("{}{next}{hand}", verdict.state), expected);
