@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 
 /// Messages that hold somebody's words, address or secret: their `Debug` stands in `src/redacted.rs` and prints nothing.
-const REDACTED: [&str; 20] = [
+const REDACTED: [&str; 23] = [
     "common.v1.AlertText",
     "common.v1.Addressee",
     "intake.v1.Report",
@@ -19,11 +19,14 @@ const REDACTED: [&str; 20] = [
     "triage.v1.AnswerReporterRequest",
     "triage.v1.PreviewedNotice",
     "triage.v1.IssueKeyResponse",
+    "notification.v1.ConfirmContactCodeRequest",
     "notification.v1.Contact",
+    "notification.v1.ContactAddress",
     "notification.v1.ContactSecret",
     "notification.v1.RotateWebhookKeysResponse",
     "notification.v1.NoticePreview",
     "notification.v1.Reply",
+    "notification.v1.TestGatewayRequest",
     "triage.v1.ConsentLimits",
     "event.v1.NoticeRecipient",
     "event.v1.ReplyReceived",
@@ -37,6 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "triage/v1/triage",
         "dispatch/v1/dispatch",
         "notification/v1/notification",
+        "notification/v1/contact",
+        "notification/v1/gateway",
+        "notification/v1/notice",
         "notification/v1/suppression",
         "event/v1/event",
         "operations/v1/operations",

@@ -31,6 +31,7 @@ use crate::config::NotificationConfig;
 use crate::consume::Handler;
 use crate::contact::Directory;
 use crate::engine::{EngineEnds, engine, past_due, release_leases, run_dispatcher, run_results, run_withdrawals};
+use crate::gateways::{Pauses, run_pauses};
 use crate::mail;
 use crate::migration::Migrator;
 use crate::office::{Office, delete_ended_texts};
@@ -102,6 +103,9 @@ impl App {
         }
         let receipts = Reconciler::new("sms receipts", RECEIPTS_LOOK);
         let gateways = Gateways::new(&config.sms).map_err(other)?;
+        // Before anything is sent.
+        let pauses = Pauses::default();
+        pauses.refresh(foundation.database.reader()).await?;
         let office = Office {
             desk: Desk::open(&config, &foundation.database, &foundation.clock, gateways.all(), &mut tasks),
             answers: receipts.wake_handle(),
@@ -115,6 +119,7 @@ impl App {
             gateways,
             webhooks: Webhooks::new(&config.webhook, Arc::new(SystemNetwork)).map_err(other)?,
             messengers: Messengers::new(&config.signal, &config.matrix).map_err(other)?,
+            pauses,
             engine: handle,
             progress: progress.wake_handle(),
             public_url: foundation.settings.public_url.clone(),
@@ -150,6 +155,7 @@ impl App {
         tasks.spawn("notification progress", report::run(Arc::clone(&office), progress, shutdown.clone()));
         tasks.spawn("sms receipts", sms::run_watch(Arc::clone(&office), overdue, shutdown.clone()));
         tasks.spawn("notification auditor", audit::run(Arc::clone(&office), ping, shutdown.clone()));
+        tasks.spawn("gateway pauses", run_pauses(Arc::clone(&office), shutdown.clone()));
         tasks.spawn("notification upkeep", upkeep(Arc::clone(&office), shutdown.clone()));
         if let Some(listener) = bounces {
             tasks.spawn("notification bounces", mail::lmtp::run(Arc::clone(&office), listener, shutdown.clone()));

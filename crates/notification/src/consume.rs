@@ -5,10 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use tocsin_domain::id::EventId;
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::clock::to_ms;
@@ -29,7 +26,7 @@ use crate::expand::{Asked, Expansion};
 use crate::handover;
 use crate::office::{Office, insert_bulletin, insert_notices};
 use crate::report::first_report;
-use crate::store::{owe_report, present, serialise_bulletin, withdraw_notices};
+use crate::store::{owe_report, present, record_tombstone, serialise_bulletin, withdraw_notices};
 
 /// The most events whose notices wait to be handed to the engine, more than all lanes take in one transaction each; what is
 /// dropped is claimed when its lease ends.
@@ -319,30 +316,4 @@ fn count_ends(bulletin: &Bulletin, notices: &[notice::Model]) {
             );
         }
     }
-}
-
-async fn record_tombstone<C: ConnectionTrait>(
-    connection: &C,
-    withdrawn: &Withdrawn,
-    now_ms: i64,
-) -> Result<(), ConsumeError> {
-    use withdrawal::Column;
-    let known = withdrawal::Entity::find_by_id((withdrawn.bulletin_id, withdrawn.organisation_id.clone()))
-        .one(connection)
-        .await?;
-    if known.is_some_and(|row| row.revision > withdrawn.revision) {
-        return Ok(());
-    }
-    let row = withdrawal::ActiveModel {
-        bulletin_id: Set(withdrawn.bulletin_id),
-        organisation_id: Set(withdrawn.organisation_id.clone()),
-        revision: Set(withdrawn.revision),
-        reason: Set(withdrawn.reason.clone()),
-        recorded_at_ms: Set(now_ms),
-    };
-    let newer = OnConflict::columns([Column::BulletinId, Column::OrganisationId])
-        .update_columns([Column::Revision, Column::Reason, Column::RecordedAtMs])
-        .to_owned();
-    withdrawal::Entity::insert(row).on_conflict(newer).exec_without_returning(connection).await?;
-    Ok(())
 }

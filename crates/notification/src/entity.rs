@@ -1,5 +1,6 @@
 //! notification's tables. Addresses, numbers and secrets are sealed; no text of an alert stands in a notice's row.
 
+pub(crate) mod people;
 pub(crate) mod sms;
 
 /// A way to reach a person, as imported.
@@ -138,6 +139,8 @@ pub(crate) mod attempt {
         pub(crate) code: String,
         /// The beginning of what it answered in words, without addresses, numbers, tokens and anything that was sent.
         pub(crate) answer: Option<String>,
+        /// The smarthost or gateway; none for webhooks, and where none was asked.
+        pub(crate) gateway: Option<String>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

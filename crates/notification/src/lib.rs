@@ -15,12 +15,16 @@ mod sms;
 
 mod audit;
 mod bulletin;
+mod changes;
 mod engine;
 mod expand;
+mod gateways;
 mod gone;
 mod handover;
+pub mod inspect;
 mod mail;
 mod office;
+mod probe;
 mod store;
 
 mod api;
@@ -28,7 +32,10 @@ pub mod app;
 mod callbacks;
 mod consume;
 mod receipts;
+mod redrive;
 mod report;
+mod selection;
+mod withdraw;
 
 pub use app::{App, KEY_FILES};
 pub use config::NotificationConfig;

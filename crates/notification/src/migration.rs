@@ -2,6 +2,7 @@
 
 mod auditor;
 mod mail;
+mod people;
 mod sms;
 mod webhook;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
         migrations.push(Box::new(webhook::Answers));
         migrations.push(Box::new(sms::SmsTables));
         migrations.push(Box::new(auditor::Unexplained));
+        migrations.push(Box::new(people::PeopleTables));
         migrations
     }
 }

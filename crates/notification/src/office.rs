@@ -20,6 +20,7 @@ use crate::config::{GatewayConfig, GatewayKind, NotificationConfig};
 use crate::contact::Directory;
 use crate::engine::EngineHandle;
 use crate::entity::{bulletin, notice};
+use crate::gateways::Pauses;
 use crate::secrets::LocalSecrets;
 use crate::sms::Desk;
 use crate::store::serialise_bulletin;
@@ -41,6 +42,8 @@ pub(crate) struct Office {
     pub(crate) desk: Desk,
     pub(crate) webhooks: Webhooks,
     pub(crate) messengers: Messengers,
+    /// Which gateways people have paused.
+    pub(crate) pauses: Pauses,
     pub(crate) engine: EngineHandle,
     /// Wakes whoever tells dispatch of changes.
     pub(crate) progress: Waker,

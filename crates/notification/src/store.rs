@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait, QueryFilter,
-    QuerySelect, Statement, Value,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait,
+    QueryFilter, QuerySelect, Statement, Value,
 };
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::database::take_turn;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::bulletin::Bulletin;
 use crate::engine::Withdrawn;
-use crate::entity::notice;
+use crate::entity::{notice, withdrawal};
 
 /// Rows in one statement.
 const ROWS_A_STATEMENT: usize = 500;
@@ -119,6 +119,32 @@ pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
         .exec(connection)
         .await
         .map(|_| ())
+}
+
+/// Writes a withdrawal down, unless a later one stands, for notices that are requested after it.
+pub(crate) async fn record_tombstone<C: ConnectionTrait>(
+    connection: &C,
+    withdrawn: &Withdrawn,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    use withdrawal::Column;
+    let known = withdrawal::Entity::find_by_id((withdrawn.bulletin_id, withdrawn.organisation_id.clone()))
+        .one(connection)
+        .await?;
+    if known.is_some_and(|row| row.revision > withdrawn.revision) {
+        return Ok(());
+    }
+    let row = withdrawal::ActiveModel {
+        bulletin_id: Set(withdrawn.bulletin_id),
+        organisation_id: Set(withdrawn.organisation_id.clone()),
+        revision: Set(withdrawn.revision),
+        reason: Set(withdrawn.reason.clone()),
+        recorded_at_ms: Set(now_ms),
+    };
+    let newer = OnConflict::columns([Column::BulletinId, Column::OrganisationId])
+        .update_columns([Column::Revision, Column::Reason, Column::RecordedAtMs])
+        .to_owned();
+    withdrawal::Entity::insert(row).on_conflict(newer).exec_without_returning(connection).await.map(|_| ())
 }
 
 /// Which of these notices have a row.

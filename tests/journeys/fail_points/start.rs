@@ -83,7 +83,7 @@ impl Administration<'_> {
         ask_again("importing organisations", self.secret, request, call).await?;
         let contacts = DUTY_ROSTER.into_iter().chain(["staff-coordinator"]).map(staff);
         let contacts = network.contacts().into_iter().chain(contacts).collect();
-        let request = ImportContactsRequest { contacts };
+        let request = ImportContactsRequest { contacts, only_new: false };
         let call = async |request| self.clients.contacts.clone().import_contacts(request).await;
         ask_again("importing contacts", self.secret, request, call).await.map(|_| ())
     }

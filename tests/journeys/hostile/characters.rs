@@ -93,7 +93,7 @@ async fn evil_contacts(stage: &Stage, evil: &str) -> Outcome<()> {
     with("channel", &|contact| contact.channels = vec![dirty("email")]);
     with("quiet hours", &|contact| contact.quiet_hours = dirty("22:00-07:00"));
     for (what, contact) in changed {
-        let request = notification::ImportContactsRequest { contacts: vec![contact] };
+        let request = notification::ImportContactsRequest { contacts: vec![contact], only_new: false };
         let answer = stage.clients.contacts.clone().import_contacts(bearing(&stage.cast.administrator, request)?).await;
         ensure_invalid(answer, &format!("{what} with {evil:?}"))?;
     }

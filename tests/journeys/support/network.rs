@@ -49,7 +49,7 @@ impl Network {
         }
         let contacts = [self.contacts(), staff.to_vec()].concat();
         for batch in contacts.chunks(BATCH) {
-            let request = bearing(administrator, ImportContactsRequest { contacts: batch.to_vec() })?;
+            let request = bearing(administrator, ImportContactsRequest { contacts: batch.to_vec(), only_new: false })?;
             clients.contacts.clone().import_contacts(request).await?;
         }
         Ok(())

@@ -9,7 +9,8 @@ use tocsin_platform::database::take_turn;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::{Contact, ContactSecret, ImportContactsRequest, ImportContactsResponse};
 
-use crate::contact::{Details, ImportRules, ImportedContact, Rotation};
+use crate::changes::{self, By};
+use crate::contact::{Details, ImportRules, ImportedContact, Rotation, verification};
 use crate::entity::contact::{self, Column, Entity, Model};
 use crate::office::Office;
 
@@ -23,6 +24,7 @@ const ROWS_A_STATEMENT: usize = 1_000;
 pub(super) async fn import_contacts(
     office: &Office,
     request: ImportContactsRequest,
+    actor: &str,
 ) -> Result<ImportContactsResponse, Failure> {
     let contacts = decode(office, request.contacts)?;
     let transaction = office.database.begin().await?;
@@ -30,11 +32,19 @@ pub(super) async fn import_contacts(
     take_turn(&transaction, "contacts").await?;
     let mut known = load(&transaction, &contacts).await?;
     let mut answer = ImportContactsResponse::default();
-    let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+    if request.only_new && !known.is_empty() {
+        let says = "there is such a contact; `tocsin contact show` shows it, and an import replaces it";
+        return Err(Failure::conflict("CONTACT_EXISTS", says));
+    }
+    let (mut rows, mut numbers, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     for contact in contacts {
         let earlier = known.remove(contact.contact_id.as_str());
         let number = (contact.contact_id.to_string(), contact.details.phone.clone());
+        let details = contact.details.clone();
         if let Some(row) = decide(office, contact, earlier.as_ref(), &mut answer)? {
+            if earlier.is_some() {
+                moved.push((row.contact_id.clone(), details));
+            }
             rows.push(row);
             numbers.push(number);
         }
@@ -43,6 +53,14 @@ pub(super) async fn import_contacts(
         store(&transaction, chunk).await?;
     }
     crate::sms::record_phones(&transaction, &office.secrets, &numbers).await?;
+    verification::forget_moved(&transaction, &office.secrets, &moved).await?;
+    if !rows.is_empty() {
+        let subject = match rows.as_slice() {
+            [one] => format!("contact {}", one.contact_id),
+            several => format!("{} contacts", several.len()),
+        };
+        changes::record(&transaction, office, &By { actor, reason: "" }, "contacts.import", &subject).await?;
+    }
     tocsin_platform::database::commit(transaction, "notification.import_contacts").await?;
     Ok(answer)
 }

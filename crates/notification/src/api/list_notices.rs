@@ -1,22 +1,16 @@
 //! `ListNotices`: the notices, the newest first; no address, no text, and for an operator nobody's id.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_domain::notice::NoticeState;
-use tocsin_platform::clock::from_ms;
 use tocsin_platform::failure::Failure;
-use tocsin_proto::convert::timestamp;
-use tocsin_proto::notification::v1::{ListNoticesRequest, ListNoticesResponse, Notice};
+use tocsin_platform::pages::{page_size, page_token};
+use tocsin_proto::notification::v1::{ListNoticesRequest, ListNoticesResponse};
 use uuid::Uuid;
 
-use crate::entity::notice::{Column, Entity, Model};
+use super::wire;
+use crate::entity::notice::{Column, Entity};
 use crate::office::Office;
-
-/// The page size when none is asked for.
-const PAGE_SIZE: u64 = 100;
-/// The largest page.
-const PAGE_SIZE_MAX: u64 = 1_000;
+use crate::selection::{alert, channel, invalid};
 
 /// `names` says whether the caller may see who is written to.
 pub(super) async fn list_notices(
@@ -24,50 +18,40 @@ pub(super) async fn list_notices(
     request: ListNoticesRequest,
     names: bool,
 ) -> Result<ListNoticesResponse, Failure> {
-    let size = match u64::from(request.page_size) {
-        0 => PAGE_SIZE,
-        asked => asked.min(PAGE_SIZE_MAX),
-    };
+    let size = u64::from(page_size(request.page_size));
     // Ids are drawn in the order of time, so the id is the position.
-    let mut select = Entity::find().order_by_desc(Column::NoticeId).limit(size + 1);
-    if !request.alert_id.is_empty() {
-        let alert_id = Uuid::try_parse(&request.alert_id)
-            .map_err(|_| invalid("alert_id", "must be a UUID, or empty for every alert"))?;
+    let mut select = Entity::find().order_by_desc(Column::NoticeId).limit(size);
+    if let Some(alert_id) = alert(office.database.reader(), &request.alert_id).await? {
         select = select.filter(Column::BulletinId.eq(alert_id));
     }
     if !request.state.is_empty() {
         let state: NoticeState = request.state.parse().map_err(|error| invalid("state", format!("{error}")))?;
         select = select.filter(Column::State.eq(state.as_str()));
     }
-    if !request.page_token.is_empty() {
-        let before = URL_SAFE_NO_PAD.decode(&request.page_token).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-        let before = before.ok_or_else(|| invalid("page_token", "use the next_page_token of the page before"))?;
+    if let Some(channel) = channel(&request.channel)? {
+        select = select.filter(Column::Channel.eq(channel.as_str()));
+    }
+    if !request.lane.is_empty() {
+        let lane = wire::lane_number(&request.lane);
+        let lane = lane.ok_or_else(|| invalid("lane", "must be urgent, normal or bulk"))?;
+        select = select.filter(Column::Lane.eq(lane));
+    }
+    let by_name = !request.contact_id.is_empty() || !request.organisation_id.is_empty();
+    if by_name && !names {
+        let says = "an operator sees nobody's id: list by alert, state, channel or lane";
+        return Err(Failure::forbidden("NAMES_HIDDEN", says));
+    }
+    if !request.contact_id.is_empty() {
+        select = select.filter(Column::ContactId.eq(request.contact_id));
+    }
+    if !request.organisation_id.is_empty() {
+        select = select.filter(Column::OrganisationId.eq(request.organisation_id));
+    }
+    if let Some(before) = page_token::<Uuid>(&request.page_token)? {
         select = select.filter(Column::NoticeId.lt(before));
     }
-    let mut rows = select.all(office.database.reader()).await?;
-    let more = u64::try_from(rows.len()).unwrap_or(0) > size;
-    if more {
-        rows.pop();
-    }
-    let last = rows.last().filter(|_| more);
-    let next_page_token = last.map(|row| URL_SAFE_NO_PAD.encode(row.notice_id.as_bytes())).unwrap_or_default();
-    Ok(ListNoticesResponse { notices: rows.into_iter().map(|row| shown(row, names)).collect(), next_page_token })
-}
-
-fn invalid(field: &str, description: impl Into<String>) -> Failure {
-    Failure::invalid("INVALID_REQUEST", "the request cannot be read").field(field, description)
-}
-
-fn shown(row: Model, names: bool) -> Notice {
-    Notice {
-        notice_id: row.notice_id.to_string(),
-        alert_id: row.bulletin_id.to_string(),
-        revision: u32::try_from(row.revision).unwrap_or(0),
-        contact_id: if names { row.contact_id } else { String::new() },
-        channel: row.channel,
-        state: row.state,
-        attempts: u32::try_from(row.attempts).unwrap_or(0),
-        reason: row.reason.unwrap_or_default(),
-        due_at: row.next_at_ms.map(|at| timestamp(from_ms(at))),
-    }
+    let rows = select.all(office.database.reader()).await?;
+    let full = u64::try_from(rows.len()).unwrap_or(0) >= size;
+    let next_page_token = rows.last().filter(|_| full).map(|row| row.notice_id.to_string()).unwrap_or_default();
+    Ok(ListNoticesResponse { notices: rows.into_iter().map(|row| wire::notice(row, names)).collect(), next_page_token })
 }

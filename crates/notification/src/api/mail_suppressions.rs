@@ -14,6 +14,7 @@ use tocsin_proto::notification::v1::{
 use tonic::{Request, Response, Status};
 
 use super::Api;
+use crate::changes::{self, By};
 use crate::contact::Details;
 use crate::entity::contact;
 use crate::mail::rows::suppression;
@@ -41,8 +42,9 @@ impl MailSuppressionService for Api {
         &self,
         request: Request<AddMailSuppressionRequest>,
     ) -> Result<Response<AddMailSuppressionResponse>, Status> {
-        self.credentials.require(request.metadata(), &[Role::Coordinator, Role::Administrator]).await?;
-        add(&self.office, request.into_inner()).await?;
+        let roles = [Role::Coordinator, Role::Administrator];
+        let caller = self.credentials.require(request.metadata(), &roles).await?;
+        add(&self.office, request.into_inner(), caller.actor.as_str()).await?;
         Ok(Response::new(AddMailSuppressionResponse {}))
     }
 
@@ -50,8 +52,9 @@ impl MailSuppressionService for Api {
         &self,
         request: Request<RemoveMailSuppressionRequest>,
     ) -> Result<Response<RemoveMailSuppressionResponse>, Status> {
-        self.credentials.require(request.metadata(), &[Role::Coordinator, Role::Administrator]).await?;
-        remove(&self.office, &request.into_inner().contact_id).await?;
+        let roles = [Role::Coordinator, Role::Administrator];
+        let caller = self.credentials.require(request.metadata(), &roles).await?;
+        remove(&self.office, &request.into_inner(), caller.actor.as_str()).await?;
         Ok(Response::new(RemoveMailSuppressionResponse {}))
     }
 }
@@ -95,12 +98,15 @@ fn shown(row: suppression::Model, names: bool) -> MailSuppression {
     }
 }
 
-async fn add(office: &Office, request: AddMailSuppressionRequest) -> Result<(), Failure> {
+async fn add(office: &Office, request: AddMailSuppressionRequest, actor: &str) -> Result<(), Failure> {
     let reason: CodeText = request.reason.parse().map_err(|error| invalid("reason", format!("{error}")))?;
     let transaction = office.database.begin().await?;
     let row = contact::Entity::find_by_id(request.contact_id.as_str()).one(&transaction).await?;
     let details = row.and_then(|row| Details::open(office.secrets.contact_key(), &row.contact_id, &row.sealed).ok());
     let details = details.filter(|details| !details.email.is_empty()).ok_or_else(no_contact)?;
+    let subject = format!("contact {}", request.contact_id);
+    let by = By { actor, reason: reason.as_str() };
+    changes::record(&transaction, office, &by, "suppression.add", &subject).await?;
     let row = suppression::Model {
         contact_id: request.contact_id,
         address_mac: office.secrets.address_mac(&details.email),
@@ -114,11 +120,18 @@ async fn add(office: &Office, request: AddMailSuppressionRequest) -> Result<(), 
     Ok(())
 }
 
-async fn remove(office: &Office, contact_id: &str) -> Result<(), Failure> {
+async fn remove(office: &Office, request: &RemoveMailSuppressionRequest, actor: &str) -> Result<(), Failure> {
+    let reason = match request.reason.as_str() {
+        "" => String::new(),
+        given => changes::reason(given)?.to_string(),
+    };
     let transaction = office.database.begin().await?;
-    if !lift(&transaction, contact_id).await? {
+    if !lift(&transaction, &request.contact_id).await? {
         return Err(Failure::not_found("NO_SUPPRESSION", "the e-mail of this contact is not suppressed"));
     }
+    let subject = format!("contact {}", request.contact_id);
+    let by = By { actor, reason: &reason };
+    changes::record(&transaction, office, &by, "suppression.remove", &subject).await?;
     tocsin_platform::database::commit(transaction, "notification.lift_suppression").await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use tocsin_platform::failure::Failure;
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::notification::v1::{RotateWebhookKeysRequest, RotateWebhookKeysResponse};
 
+use crate::changes::{self, By};
 use crate::channel::Scheme;
 use crate::contact::{Details, Rotation};
 use crate::entity::contact::{ActiveModel, Entity};
@@ -14,6 +15,7 @@ use crate::office::Office;
 pub(super) async fn rotate_webhook_keys(
     office: &Office,
     request: RotateWebhookKeysRequest,
+    actor: &str,
 ) -> Result<RotateWebhookKeysResponse, Failure> {
     let transaction = office.database.begin().await?;
     let row = Entity::find_by_id(request.contact_id.as_str()).lock_exclusive().one(&transaction).await?;
@@ -35,6 +37,8 @@ pub(super) async fn rotate_webhook_keys(
         ..row.into_active_model()
     };
     changed.update(&transaction).await?;
+    let subject = format!("contact {}", request.contact_id);
+    changes::record(&transaction, office, &By { actor, reason: "" }, "contact.rotate_keys", &subject).await?;
     tocsin_platform::database::commit(transaction, "notification.rotate_webhook_keys").await?;
     let before = details.webhook_keys_before.first();
     Ok(RotateWebhookKeysResponse {

@@ -2,42 +2,29 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 use tocsin_domain::channel::Channel;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::{TestContactRequest, TestContactResponse};
-use uuid::Uuid;
 
-use crate::channel::{Attempted, ChatMessage, Outcome, WebhookPost};
-use crate::contact::Recipient;
+use crate::channel::Outcome;
 use crate::entity::contact::{Column, Entity};
 use crate::office::Office;
-use crate::render::{chat, webhook};
+use crate::probe;
+use crate::render::probe::Probe;
+use crate::selection::channel;
 
 pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -> Result<TestContactResponse, Failure> {
-    let invalid = |field: &str, description: String| {
-        Failure::invalid("INVALID_REQUEST", "the test cannot be made from these fields").field(field, description)
-    };
-    let channel = match request.channel.as_str() {
-        "" => Channel::Webhook,
-        given => {
-            given.parse().map_err(|error: <Channel as std::str::FromStr>::Err| invalid("channel", error.to_string()))?
-        }
-    };
+    let channel = channel(&request.channel)?.unwrap_or(Channel::Webhook);
     let id = request.contact_id;
     let mut found = office.directory.load(office.database.reader(), std::slice::from_ref(&id)).await?;
     let recipient = found.remove(&id).ok_or_else(super::unknown_contact)?;
     let started = Instant::now();
-    let attempted = match channel {
-        Channel::Webhook => by_webhook(office, &recipient).await?,
-        Channel::Signal | Channel::Matrix => by_chat(office, &recipient, channel).await?,
-        other => return Err(invalid("channel", format!("{other} has no test of its own yet: send a drill"))),
-    };
+    let attempted = probe::to_contact(office, &recipient, channel, Probe::Test).await?;
     let milliseconds = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     let delivered = matches!(attempted.outcome, Outcome::Taken { .. });
-    let enabled_again = delivered && recipient.webhook_disabled;
+    let enabled_again = delivered && channel == Channel::Webhook && recipient.webhook_disabled;
     if enabled_again {
         use_again(office, &id).await?;
     }
@@ -52,26 +39,6 @@ pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -
     })
 }
 
-async fn by_webhook(office: &Office, recipient: &Recipient) -> Result<Attempted, Failure> {
-    let Some(url) = recipient.webhook.as_ref().filter(|_| !recipient.webhook_keys.is_empty()) else {
-        return Err(super::no_webhook());
-    };
-    let (id, now) = (Uuid::now_v7().to_string(), office.clock.now());
-    let post =
-        WebhookPost { id: &id, timestamp_seconds: now.timestamp(), body: Bytes::from(webhook::test_body(&id, now)) };
-    Ok(office.webhooks.send(url, &recipient.webhook_keys, post).await)
-}
-
-async fn by_chat(office: &Office, recipient: &Recipient, channel: Channel) -> Result<Attempted, Failure> {
-    let to = if channel == Channel::Signal { &recipient.signal } else { &recipient.matrix };
-    let Some(to) = to else {
-        let message = format!("this contact has no address for {channel}; import it with one first");
-        return Err(Failure::refused("NO_ADDRESS", message));
-    };
-    let (id, text) = (Uuid::now_v7().to_string(), chat::test_text(recipient.interface));
-    Ok(office.messengers.send(channel, &ChatMessage { to, text: &text, id: &id }).await.into())
-}
-
 async fn use_again(office: &Office, contact_id: &str) -> Result<(), Failure> {
     let transaction = office.database.begin().await?;
     Entity::update_many()
@@ -84,7 +51,8 @@ async fn use_again(office: &Office, contact_id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(outcome: Outcome) -> (String, String) {
+/// An outcome in two words: how it ended, and the code.
+pub(super) fn told(outcome: Outcome) -> (String, String) {
     let (outcome, code) = match outcome {
         Outcome::Taken { state, code, .. } => (state.as_str(), code),
         Outcome::Temporary { code, .. } => ("temporary", code),

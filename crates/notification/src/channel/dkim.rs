@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -62,6 +63,16 @@ impl DkimSigners {
         Ok(Self { domain: domain.to_owned(), signers })
     }
 
+    /// Where the public half of each key must stand in the DNS, and what must stand there.
+    pub(crate) fn records(&self) -> Vec<(String, String)> {
+        let record = |signer: &Signer| {
+            let name = format!("{}._domainkey.{}", signer.selector, self.domain);
+            let (kind, key) = signer.key.public()?;
+            Some((name, format!("v=DKIM1; k={kind}; p={}", STANDARD.encode(key))))
+        };
+        self.signers.iter().filter_map(record).collect()
+    }
+
     /// The message with a signature of each key before it. A key that fails adds none: an unsigned notice is better than
     /// silence.
     pub(crate) fn sign(&self, message: Vec<u8>, at: DateTime<Utc>) -> Vec<u8> {
@@ -101,6 +112,17 @@ impl DkimSigners {
 }
 
 impl Key {
+    /// Its kind and its public half, as RFC 6376 and RFC 8463 publish them.
+    fn public(&self) -> Option<(&'static str, Vec<u8>)> {
+        match self {
+            Self::Ed25519(pair) => Some(("ed25519", pair.public_key().as_ref().to_vec())),
+            Self::Rsa(pair) => {
+                let der: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
+                Some(("rsa", der.as_ref().to_vec()))
+            }
+        }
+    }
+
     fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
         match self {
             // RFC 8463: the hash is signed, as if it were the message.

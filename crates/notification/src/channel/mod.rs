@@ -16,6 +16,7 @@ mod smarthosts;
 mod sms;
 mod starttls;
 mod status;
+mod tally;
 mod twilio;
 mod vonage;
 mod webhook;
@@ -23,10 +24,11 @@ mod webhook;
 use tocsin_domain::notice::NoticeState;
 
 pub(crate) use callback::{Callback, Incoming};
+pub(crate) use dkim::DkimSigners;
 pub(crate) use guard::WebhookUrl;
 #[cfg(test)]
 pub(crate) use guard::{UrlRefusal, is_special_purpose};
-pub(crate) use message::{Letter, Mail, MailHeaders};
+pub(crate) use message::{Letter, Mail, MailHeaders, MessageError};
 pub(crate) use messenger::{ChatMessage, Messengers};
 pub(crate) use openpgp::{OpenPgpError, OpenPgpKey};
 pub(crate) use session::{SessionFailure, Stage};
@@ -34,6 +36,7 @@ pub(crate) use signature::{Scheme, WebhookKeys, WebhookKeysBefore, WebhookSecret
 pub(crate) use smarthosts::{Smarthosts, judge as judge_mail};
 pub(crate) use sms::{Gateways, SmsMessage};
 pub(crate) use status::{BounceClass, EnhancedStatus};
+pub(crate) use tally::Seen;
 #[cfg(test)]
 pub(crate) use webhook::Network;
 pub(crate) use webhook::{SystemNetwork, WebhookPost, Webhooks};
@@ -61,11 +64,20 @@ pub(crate) struct Attempted {
     pub(crate) outcome: Outcome,
     /// At most 2 KiB, without addresses, numbers, tokens and anything that was sent.
     pub(crate) answer: Option<String>,
+    /// The smarthost or gateway that was asked; none for webhooks, and where none was.
+    pub(crate) gateway: Option<String>,
 }
 
 impl From<Outcome> for Attempted {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, answer: None }
+        Self { outcome, answer: None, gateway: None }
+    }
+}
+
+impl Attempted {
+    /// The end of an attempt by a gateway.
+    pub(crate) fn by(gateway: &str, outcome: Outcome) -> Self {
+        Self { outcome, answer: None, gateway: Some(gateway.to_owned()) }
     }
 }
 

@@ -75,6 +75,11 @@ impl SessionFailure {
         Self { stage: Stage::Session, reply: None, status: None, word, data_begun: false }
     }
 
+    /// What the attempt log says of it.
+    pub(crate) fn code(&self) -> String {
+        self.reply.map_or_else(|| self.word.to_owned(), |reply| reply.to_string())
+    }
+
     pub(super) fn reply(code: u16) -> Self {
         Self { reply: Some(code), ..Self::word("unexpected_reply") }
     }

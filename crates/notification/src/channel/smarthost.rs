@@ -8,7 +8,8 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 
-use super::session::{Address, Encryption, Session, SessionFailure};
+use super::session::{Address, Encryption, Session, SessionFailure, Stage};
+use super::tally::{Seen, Tally};
 use crate::config::{MailTls, SmarthostConfig};
 use crate::tls::{TlsError, client};
 
@@ -44,11 +45,13 @@ struct Health {
 }
 
 /// One smarthost as all attempts share it.
-pub(super) struct Smarthost {
+pub(crate) struct Smarthost {
+    name: String,
     address: Address,
     idle: Mutex<Vec<Idle>>,
     sessions: Semaphore,
     health: Mutex<Health>,
+    tally: Tally,
 }
 
 impl Smarthost {
@@ -73,7 +76,25 @@ impl Smarthost {
             data_deadline: terms.data_deadline,
         };
         let sessions = Semaphore::new(terms.sessions_max);
-        Ok(Self { address, idle: Mutex::new(Vec::new()), sessions, health: Mutex::default() })
+        let name = format!("{}:{}", config.host, config.port);
+        let (idle, health, tally) = (Mutex::new(Vec::new()), Mutex::default(), Tally::default());
+        Ok(Self { name, address, idle, sessions, health, tally })
+    }
+
+    /// Host and port, by which people name it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long it rests from now on; zero when it does not.
+    pub(crate) fn rest_left(&self, now: Instant) -> Duration {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.rests_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// What this process has seen of it.
+    pub(crate) fn seen(&self) -> Seen {
+        self.tally.seen()
     }
 
     /// The longest that one delivery takes, waiting for a free session aside.
@@ -117,10 +138,18 @@ impl Smarthost {
     /// Delivers one message and returns the code of success.
     pub(super) async fn deliver(&self, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
         let Ok(_permit) = self.sessions.acquire().await else { return Err(SessionFailure::word("closing")) };
+        let _flight = self.tally.begin();
         let outcome = self.dialogue(envelope, message).await;
         match &outcome {
-            Err(failure) if failure.stage == super::session::Stage::Session => self.did_not_answer(Instant::now()),
-            _ => self.answered(),
+            Err(failure) if failure.stage == Stage::Session => {
+                self.tally.failed(&failure.code());
+                self.did_not_answer(Instant::now());
+            }
+            Ok(_) => {
+                self.tally.took();
+                self.answered();
+            }
+            Err(_) => self.answered(),
         }
         outcome
     }

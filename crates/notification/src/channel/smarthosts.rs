@@ -10,6 +10,7 @@ use super::session::{SessionFailure, Stage};
 use super::smarthost::{Smarthost, Terms};
 use super::{MailHeaders, Outcome, Pace};
 use crate::config::EmailConfig;
+use crate::gateways::Pauses;
 use crate::tls::TlsError;
 
 /// Why the settings of e-mail cannot be used.
@@ -24,6 +25,15 @@ pub(crate) enum SmarthostError {
     /// A signing key.
     #[error(transparent)]
     Dkim(#[from] DkimError),
+}
+
+/// A message as it was handed over, or not.
+#[derive(Debug)]
+pub(crate) struct Handed<'a> {
+    /// The smarthost that was asked last.
+    pub(crate) host: Option<&'a str>,
+    /// The code of success, or what went wrong.
+    pub(crate) outcome: Result<u16, SessionFailure>,
 }
 
 /// The smarthosts as all attempts share them.
@@ -64,21 +74,24 @@ impl Smarthosts {
 
     /// Makes one attempt, with the next smarthost when one does not answer and there is time until `ends`. A refusal of
     /// the recipient or of the message is the answer; nobody else is asked.
-    pub(crate) async fn send(&self, envelope: &Envelope, message: &[u8], ends: Instant) -> Result<u16, SessionFailure> {
+    pub(crate) async fn send(&self, envelope: &Envelope, message: &[u8], ends: Instant, pauses: &Pauses) -> Handed<'_> {
+        let none = |word| Handed { host: None, outcome: Err(SessionFailure::word(word)) };
         if envelope.to().len() != 1 {
-            return Err(SessionFailure::word("one_recipient_only"));
+            return none("one_recipient_only");
         }
-        let mut last = SessionFailure::word("no_smarthost");
-        for (index, host) in self.in_order(Instant::now()).into_iter().enumerate() {
+        let mut last = none("no_smarthost");
+        for (index, host) in self.in_order(Instant::now(), pauses).into_iter().enumerate() {
             if index > 0 && Instant::now() + host.longest() > ends {
                 break;
             }
-            match host.deliver(envelope, message).await {
-                Err(failure) if failure.stage == Stage::Session => last = failure,
-                outcome => return outcome,
+            let outcome = host.deliver(envelope, message).await;
+            let answered = !matches!(&outcome, Err(failure) if failure.stage == Stage::Session);
+            last = Handed { host: Some(host.name()), outcome };
+            if answered {
+                break;
             }
         }
-        Err(last)
+        last
     }
 
     /// How many rest, because they did not answer.
@@ -86,11 +99,29 @@ impl Smarthosts {
         self.inner.hosts.iter().filter(|host| host.is_resting(now)).count()
     }
 
-    /// Those that answer in the order of the settings. When all rest, the one that has rested longest is tried: a notice
-    /// always makes an attempt.
-    fn in_order(&self, now: Instant) -> Vec<&Smarthost> {
-        let rests: Vec<(Duration, &Smarthost)> =
-            self.inner.hosts.iter().map(|host| (host.rests_for(now), host)).collect();
+    /// Makes one attempt through the smarthost of this name alone.
+    pub(crate) async fn send_by(&self, name: &str, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
+        match self.inner.hosts.iter().find(|host| host.name() == name) {
+            Some(host) => host.deliver(envelope, message).await,
+            None => Err(SessionFailure::word("no_smarthost")),
+        }
+    }
+
+    /// All of them, in the order of the settings.
+    pub(crate) fn hosts(&self) -> &[Smarthost] {
+        &self.inner.hosts
+    }
+
+    /// Whether there are some, and people have paused every one.
+    pub(crate) fn are_paused(&self, pauses: &Pauses) -> bool {
+        !self.inner.hosts.is_empty() && self.inner.hosts.iter().all(|host| pauses.is_paused(host.name()))
+    }
+
+    /// Those that answer in the order of the settings, without those that people have paused. When all rest, the one that
+    /// has rested longest is tried: a notice always makes an attempt.
+    fn in_order(&self, now: Instant, pauses: &Pauses) -> Vec<&Smarthost> {
+        let open = self.inner.hosts.iter().filter(|host| !pauses.is_paused(host.name()));
+        let rests: Vec<(Duration, &Smarthost)> = open.map(|host| (host.rests_for(now), host)).collect();
         let answering: Vec<&Smarthost> =
             rests.iter().filter(|(rest, _)| rest.is_zero()).map(|(_, host)| *host).collect();
         if !answering.is_empty() {

@@ -9,6 +9,7 @@ use super::{Outcome, africas_talking, generic, kannel, twilio, vonage};
 use crate::config::{GatewayConfig, GatewayKind, SmsConfig};
 use crate::tls::client;
 
+use super::tally::{Seen, Tally};
 use super::webhook::WebhooksError;
 
 /// The most bytes of a gateway's answer that are read.
@@ -30,7 +31,9 @@ pub(crate) struct SmsMessage<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Gateways {
     client: Client,
-    gateways: Arc<[GatewayConfig]>,
+    configured: Arc<[GatewayConfig]>,
+    /// One for each gateway, in the same order.
+    tallies: Arc<[Tally]>,
 }
 
 impl Gateways {
@@ -45,21 +48,38 @@ impl Gateways {
             .timeout(Duration::from_secs(config.answer_seconds.into()))
             .build()
             .map_err(WebhooksError::Client)?;
-        Ok(Self { client, gateways: config.gateways.clone().into() })
+        let tallies = config.gateways.iter().map(|_| Tally::default()).collect();
+        Ok(Self { client, configured: config.gateways.clone().into(), tallies })
     }
 
     /// All of them, in the order in which they are tried.
     pub(crate) fn all(&self) -> &[GatewayConfig] {
-        &self.gateways
+        &self.configured
     }
 
     /// The gateway of this name.
     pub(crate) fn named(&self, name: &str) -> Option<&GatewayConfig> {
-        self.gateways.iter().find(|gateway| gateway.name == name)
+        self.configured.iter().find(|gateway| gateway.name == name)
+    }
+
+    /// Each with what this process has seen of it.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = (&GatewayConfig, Seen)> {
+        self.configured.iter().zip(self.tallies.iter().map(Tally::seen))
     }
 
     /// Makes one attempt.
     pub(crate) async fn send(&self, gateway: &GatewayConfig, message: &SmsMessage<'_>) -> Outcome {
+        let place = self.configured.iter().position(|known| known.name == gateway.name);
+        let tally = place.and_then(|place| self.tallies.get(place));
+        let _flight = tally.map(Tally::begin);
+        let outcome = self.attempt(gateway, message).await;
+        if let Some(tally) = tally {
+            tally.note(&outcome);
+        }
+        outcome
+    }
+
+    async fn attempt(&self, gateway: &GatewayConfig, message: &SmsMessage<'_>) -> Outcome {
         let request = match gateway.kind {
             GatewayKind::Kannel => kannel::request_url(gateway, message).map(|url| self.client.get(url)),
             GatewayKind::Twilio => twilio::request(&self.client, gateway, message),

@@ -211,6 +211,9 @@ impl GatewayConfig {
         if !name_fits {
             return Some("each needs a name of a to z, 0 to 9 and hyphen");
         }
+        if matches!(self.name.as_str(), "signal" | "matrix") {
+            return Some("the names signal and matrix are taken: a pause by name could not tell them apart");
+        }
         let Ok(url) = url::Url::parse(&self.url) else { return Some("each needs a url") };
         if url.scheme() != "https" && !(url.scheme() == "http" && self.is_on_loopback()) {
             return Some("the url must be https, or http to a loopback address");

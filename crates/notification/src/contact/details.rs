@@ -1,6 +1,7 @@
 //! What is personal about a contact, as one sealed piece.
 
 use serde::{Deserialize, Serialize};
+use tocsin_domain::channel::Channel;
 use tocsin_platform::seal::{DataKey, Encrypted, SealError, decrypt, encrypt};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -76,6 +77,17 @@ impl Drop for Details {
 }
 
 impl Details {
+    /// Where the contact is reached by a channel; empty when it is not.
+    pub(crate) fn address(&self, channel: Channel) -> &str {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.phone,
+            Channel::Webhook => &self.webhook,
+            Channel::Signal => &self.signal,
+            Channel::Matrix => &self.matrix,
+        }
+    }
+
     /// The stored form, bound to the contact's id.
     pub(crate) fn seal(&self, key: &DataKey, contact_id: &str) -> Result<Vec<u8>, SealError> {
         // Strings and numbers always serialise.

@@ -1,5 +1,7 @@
 //! The forms of addresses at Signal and Matrix.
 
+use crate::sms::{is_allowed, is_e164};
+
 /// The longest room id (Matrix specification, appendix 4.2).
 const ROOM_BYTES_MAX: usize = 255;
 
@@ -14,9 +16,14 @@ pub(super) fn is_signal_name(given: &str) -> bool {
         && discriminator.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What Signal can be sent to: a number of an allowed country, or a user name.
+pub(crate) fn is_signal_address(given: &str, phone_prefixes: &[String]) -> bool {
+    (is_e164(given) && is_allowed(given, phone_prefixes)) || is_signal_name(given)
+}
+
 /// The id of a room, with its server or, in newer rooms, without. An alias (`#`) can come to mean another room, and a
 /// user (`@`) is none.
-pub(super) fn is_matrix_room(given: &str) -> bool {
+pub(crate) fn is_matrix_room(given: &str) -> bool {
     let Some(id) = given.strip_prefix('!') else { return false };
     let (local, server) = id.split_once(':').map_or((id, None), |(local, server)| (local, Some(server)));
     let plain = |text: &str, further: &[u8]| {

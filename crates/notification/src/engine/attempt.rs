@@ -16,6 +16,7 @@ use tocsin_platform::fail_points::reach;
 use super::Ready;
 use crate::channel::{Attempted, ChatMessage, Outcome, WebhookPost};
 use crate::contact::Recipient;
+use crate::gateways::put_off;
 use crate::mail;
 use crate::office::Office;
 use crate::render::{Links, Reader, chat, webhook};
@@ -79,15 +80,15 @@ async fn attempt(office: &Office, ready: &Ready) -> Attempted {
     match ready.notice.channel.parse() {
         Ok(Channel::Email) => {
             reach("notification.email_begins");
-            let outcome = mail::send(office, ready, recipient).await;
+            let attempted = mail::send(office, ready, recipient).await;
             reach("notification.email_ended");
-            outcome.into()
+            attempted
         }
         Ok(Channel::Sms) => {
             reach("notification.sms_begins");
-            let outcome = crate::sms::attempt(office, ready, recipient).await;
+            let attempted = crate::sms::attempt(office, ready, recipient).await;
             reach("notification.sms_ended");
-            outcome.into()
+            attempted
         }
         Ok(Channel::Webhook) => {
             reach("notification.webhook_begins");
@@ -95,7 +96,7 @@ async fn attempt(office: &Office, ready: &Ready) -> Attempted {
             reach("notification.webhook_ended");
             attempted
         }
-        Ok(channel @ (Channel::Signal | Channel::Matrix)) => by_chat(office, ready, recipient, channel).await.into(),
+        Ok(channel @ (Channel::Signal | Channel::Matrix)) => by_chat(office, ready, recipient, channel).await,
         Err(_) => no_address().into(),
     }
 }
@@ -125,9 +126,12 @@ async fn by_webhook(office: &Office, ready: &Ready, recipient: &Recipient) -> At
     office.webhooks.send(url, &recipient.webhook_keys, post).await
 }
 
-async fn by_chat(office: &Office, ready: &Ready, recipient: &Recipient, channel: Channel) -> Outcome {
+async fn by_chat(office: &Office, ready: &Ready, recipient: &Recipient, channel: Channel) -> Attempted {
     let to = if channel == Channel::Signal { &recipient.signal } else { &recipient.matrix };
-    let Some(to) = to else { return no_address() };
+    let Some(to) = to else { return no_address().into() };
+    if office.pauses.is_paused(channel.as_str()) {
+        return put_off().into();
+    }
     let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
     let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
     let reader = Reader {
@@ -138,7 +142,7 @@ async fn by_chat(office: &Office, ready: &Ready, recipient: &Recipient, channel:
     let reading = ready.bulletin.reading(&ready.notice.language, &office.secrets);
     let text = chat::text(&ready.bulletin.facts, reader, reading, links);
     let id = ready.notice.notice_id.to_string();
-    office.messengers.send(channel, &ChatMessage { to, text: &text, id: &id }).await
+    Attempted::by(channel.as_str(), office.messengers.send(channel, &ChatMessage { to, text: &text, id: &id }).await)
 }
 
 #[cfg(test)]

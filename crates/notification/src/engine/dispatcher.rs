@@ -230,7 +230,8 @@ impl Dispatcher {
     fn withhold(&self, ready: Ready, outcome: Outcome) {
         self.held.fetch_sub(1, Ordering::Relaxed);
         let now = self.office.clock.now();
-        let done = Done { ready, outcome, answer: None, started_at: now, ended_at: now, degraded: false };
+        let (answer, gateway) = (None, None);
+        let done = Done { ready, outcome, answer, gateway, started_at: now, ended_at: now, degraded: false };
         let _ = self.results.send(done);
     }
 
@@ -270,9 +271,9 @@ impl Dispatcher {
         let office = Arc::clone(&self.office);
         self.running.spawn(async move {
             let started_at = office.clock.now();
-            let Attempted { outcome, answer } = attempt::make(&office, &ready).await;
+            let Attempted { outcome, answer, gateway } = attempt::make(&office, &ready).await;
             let ended_at = office.clock.now();
-            let done = Done { ready, outcome, answer, started_at, ended_at, degraded: false };
+            let done = Done { ready, outcome, answer, gateway, started_at, ended_at, degraded: false };
             Finished { destination, lane, done }
         });
     }

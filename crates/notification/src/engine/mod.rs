@@ -62,6 +62,8 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
     /// What may be kept of the other side's words.
     pub(crate) answer: Option<String>,
+    /// The smarthost or gateway that was asked.
+    pub(crate) gateway: Option<String>,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) ended_at: DateTime<Utc>,
     /// Its destination's breaker is open: the contact's next channel need not wait.

@@ -215,6 +215,7 @@ fn attempt_row(done: &Done, number: i32) -> Option<attempt::ActiveModel> {
         outcome: Set(outcome.to_owned()),
         code: Set(code),
         answer: Set(done.answer.clone()),
+        gateway: Set(done.gateway.clone()),
     })
 }
 

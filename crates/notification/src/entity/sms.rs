@@ -178,14 +178,14 @@ pub(crate) mod incoming {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Whether a gateway may be used.
+/// Whether a gateway may be used, of whichever channel.
 pub(crate) mod gateway {
     use sea_orm::entity::prelude::*;
 
     /// A gateway without a row is not paused.
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "sms_gateways")]
+    #[sea_orm(table_name = "gateways")]
     pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub(crate) name: String,

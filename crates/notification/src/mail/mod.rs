@@ -14,9 +14,12 @@ use tocsin_domain::channel::Channel;
 use tocsin_domain::notice::NoticeState;
 use tocsin_domain::priority::Lane;
 
-use crate::channel::{EnhancedStatus, Letter, Mail, OpenPgpError, Outcome, SessionFailure, Stage, judge_mail};
+use crate::channel::{
+    Attempted, EnhancedStatus, Letter, Mail, OpenPgpError, Outcome, SessionFailure, Stage, judge_mail,
+};
 use crate::contact::Recipient;
 use crate::engine::Ready;
+use crate::gateways::put_off;
 use crate::office::Office;
 use crate::render::{BulletinKind, Links, Reader, email};
 
@@ -27,27 +30,32 @@ use suppressions::Weight;
 use tokens::{Purpose, token};
 
 /// Makes one attempt to send a notice by e-mail.
-pub(crate) async fn send(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
-    let Some(to) = &recipient.email else { return refused("no_address") };
+pub(crate) async fn send(office: &Office, ready: &Ready, recipient: &Recipient) -> Attempted {
+    let Some(to) = &recipient.email else { return refused("no_address").into() };
+    if office.smarthosts.are_paused(&office.pauses) {
+        return put_off().into();
+    }
     let facts = &ready.bulletin.facts;
     let to_staff = is_to_staff(facts.kind);
     let weight = Weight { urgent: to_staff || facts.priority.lane() == Lane::Urgent, to_staff };
     let suppression = recipient.mail_suppression;
     if let Some(outcome) = suppression.and_then(|one| one.outcome(weight, office.clock.now_ms())) {
-        return outcome;
+        return outcome.into();
     }
     let written = match write(office, ready, recipient, to) {
         Ok(written) => written,
-        Err(outcome) => return outcome,
+        Err(outcome) => return outcome.into(),
     };
-    let Some(envelope) = envelope(office, ready, to) else { return refused("bad_address") };
-    match office.smarthosts.send(&envelope, &written.message, ready.lease_ends).await {
+    let Some(envelope) = envelope(office, ready, to) else { return refused("bad_address").into() };
+    let handed = office.smarthosts.send(&envelope, &written.message, ready.lease_ends, &office.pauses).await;
+    let outcome = match handed.outcome {
         Ok(code) => Outcome::taken(NoticeState::Accepted, written.code(code)),
         Err(failure) => {
             note_refusal(office, ready, to, &failure).await;
             judge_mail(&failure)
         }
-    }
+    };
+    Attempted { gateway: handed.host.map(str::to_owned), ..outcome.into() }
 }
 
 /// A call to somebody on duty, which nobody unsubscribes from.

@@ -1,7 +1,5 @@
 //! The text of a message by Signal or Matrix: a pointer, and the text at CLEAR and GREEN, as plain lines.
 
-use tocsin_domain::language::Language;
-
 use super::words::{of, words};
 use super::{BulletinKind, Facts, Links, Reader, Reading, deadline_in};
 
@@ -38,12 +36,6 @@ pub(crate) fn text(facts: &Facts, reader: Reader, text: Option<Reading<'_>>, lin
     parts.join("\n")
 }
 
-/// A test, which says nothing but that.
-pub(crate) fn test_text(interface: Language) -> String {
-    let words = words(interface);
-    format!("{} {}", words.exercise, words.exercise_line)
-}
-
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => format!("{} [...]", text.get(..end).unwrap_or_default().trim_end()),
@@ -54,6 +46,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use chrono_tz::Tz;
+    use tocsin_domain::language::Language;
     use tocsin_domain::priority::Priority;
     use tocsin_domain::tlp::Tlp;
 

@@ -23,6 +23,17 @@ pub(crate) fn mail(facts: &Facts, reader: Reader, text: Option<Reading<'_>>, lin
     }
 }
 
+/// A message of one paragraph, about no alert.
+pub(crate) fn plain_mail(subject: &str, line: String, interface: Language) -> Mail {
+    let blocks = [Block::Line(line), Block::Line(words(interface).automatic.to_owned())];
+    Mail {
+        subject: format!("[Tocsin] {subject}"),
+        plain: blocks.iter().map(Block::plain).collect::<Vec<_>>().join("\n\n") + "\n",
+        html: html(&blocks, interface),
+        urgent: false,
+    }
+}
+
 /// Never a country, a name or a headline: a subject is read over shoulders and kept in logs.
 fn subject(facts: &Facts, reader: Reader) -> String {
     let words = words(reader.interface);
@@ -41,7 +52,7 @@ const ISOLATE: char = '\u{2066}';
 const END: char = '\u{2069}';
 
 /// A code inside our own sentences.
-fn isolated(interface: Language, code: &str) -> String {
+pub(crate) fn isolated(interface: Language, code: &str) -> String {
     if interface == Language::Ar { format!("{ISOLATE}{code}{END}") } else { code.to_owned() }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod chat;
 mod clean;
 pub(crate) mod email;
+pub(crate) mod probe;
 pub(crate) mod segments;
 pub(crate) mod sms;
 pub(crate) mod webhook;

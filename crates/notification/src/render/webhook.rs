@@ -4,6 +4,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use super::probe::Probe;
 use super::{BulletinKind, Facts, Reading};
 
 /// The most bytes of a body.
@@ -83,10 +84,16 @@ pub(crate) fn body(shared: &SharedBody, notice_id: &str, acknowledge_url: Option
     )
 }
 
-/// The body of a test delivery, which says nothing but that.
-pub(crate) fn test_body(id: &str, now: DateTime<Utc>) -> String {
+/// The body of a test delivery, which says nothing but that; with a code it proves who reads it.
+pub(crate) fn test_body(id: &str, probe: Probe<'_>, now: DateTime<Utc>) -> String {
     let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, false);
-    json!({"type": "webhook.tested", "timestamp": timestamp, "data": {"test_id": id}}).to_string()
+    match probe {
+        Probe::Test => json!({"type": "webhook.tested", "timestamp": timestamp, "data": {"test_id": id}}),
+        Probe::Code(code) => {
+            json!({"type": "webhook.verification", "timestamp": timestamp, "data": {"test_id": id, "code": code}})
+        }
+    }
+    .to_string()
 }
 
 #[cfg(test)]

@@ -32,6 +32,15 @@ pub(super) struct Words {
     pub(super) sms_page: &'static str,
     pub(super) sms_handover: &'static str,
     pub(super) sms_webhook_gone: &'static str,
+    pub(super) test_subject: &'static str,
+    pub(super) test_line: &'static str,
+    pub(super) sms_test: &'static str,
+    pub(super) code_subject: &'static str,
+    /// `{code}` is replaced.
+    pub(super) code_line: &'static str,
+    pub(super) sms_code: &'static str,
+    /// Before the word that a contact shares with us.
+    pub(super) word: &'static str,
 }
 
 /// The words of a language.
@@ -75,6 +84,13 @@ static ENGLISH: Words = Words {
     sms_page: "TOCSIN {urgency}. A case waits. Answer by {deadline}. Word: {word}",
     sms_handover: "TOCSIN {code}: a notice failed. Act by hand. Word: {word}",
     sms_webhook_gone: "TOCSIN: your webhook is gone (410) and used no further. Tell us its new address. Word: {word}",
+    test_subject: "test",
+    test_line: "This is a test of Tocsin. Nothing has happened, and nothing is asked of you.",
+    sms_test: "TOCSIN: this is a test. Nothing has happened.",
+    code_subject: "code",
+    code_line: "Your code is {code}. Please tell it to the person of the network who asked you for it, and to nobody else.",
+    sms_code: "TOCSIN: your code is {code}. Tell it only to whoever of us asked for it.",
+    word: "Word:",
 };
 
 static SPANISH: Words = Words {
@@ -98,6 +114,13 @@ static SPANISH: Words = Words {
     sms_page: "TOCSIN {urgency}. Un caso espera. Responda antes de {deadline}. Palabra: {word}",
     sms_handover: "TOCSIN {code}: un aviso no se pudo entregar. Hay que actuar. Palabra: {word}",
     sms_webhook_gone: "TOCSIN: su webhook ya no existe (410) y no se usa. Indique el nuevo. Palabra: {word}",
+    test_subject: "prueba",
+    test_line: "Esta es una prueba de Tocsin. No ha pasado nada y no se le pide nada.",
+    sms_test: "TOCSIN: esto es una prueba. No ha pasado nada.",
+    code_subject: "código",
+    code_line: "Su código es {code}. Dígaselo a la persona de la red que se lo pidió y a nadie más.",
+    sms_code: "TOCSIN: su clave es {code}. Dela solo a quien se la ha pedido de nuestra parte.",
+    word: "Palabra:",
 };
 
 static FRENCH: Words = Words {
@@ -121,6 +144,13 @@ static FRENCH: Words = Words {
     sms_page: "TOCSIN {urgency}. Un dossier attend. Répondez avant {deadline}. Mot: {word}",
     sms_handover: "TOCSIN {code}: un avis n'a pas été remis. Agissez. Mot: {word}",
     sms_webhook_gone: "TOCSIN: votre webhook n'existe plus (410). Indiquez-nous le nouveau. Mot: {word}",
+    test_subject: "essai",
+    test_line: "Ceci est un essai de Tocsin. Il ne s'est rien passé et rien ne vous est demandé.",
+    sms_test: "TOCSIN: ceci est un essai. Il ne s'est rien passé.",
+    code_subject: "code",
+    code_line: "Votre code est {code}. Donnez-le à la personne du réseau qui vous l'a demandé, et à personne d'autre.",
+    sms_code: "TOCSIN: votre code est {code}. Donnez-le seulement à qui vous l'a demandé pour nous.",
+    word: "Mot:",
 };
 
 static ARABIC: Words = Words {
@@ -144,4 +174,11 @@ static ARABIC: Words = Words {
     sms_page: "توكسن: نداء {urgency}. الرد قبل {deadline}. الكلمة: {word}",
     sms_handover: "توكسن {code}: تعذر إشعار. تصرفوا. الكلمة: {word}",
     sms_webhook_gone: "توكسن: توقف خطاف الويب (410). أبلغونا. الكلمة: {word}",
+    test_subject: "اختبار",
+    test_line: "هذا اختبار من توكسن. لم يحدث شيء، ولا يطلب منكم شيء.",
+    sms_test: "توكسن: هذا اختبار. لم يحدث شيء.",
+    code_subject: "رمز",
+    code_line: "رمزكم هو {code}. أبلغوه للشخص من الشبكة الذي طلبه، ولا لأحد غيره.",
+    sms_code: "توكسن: رمزكم {code}. أبلغوه لمن طلبه فقط.",
+    word: "الكلمة:",
 };

@@ -163,7 +163,8 @@ async fn send(office: &Office, row: &answer::Model) -> Result<bool, DbErr> {
     })
 }
 
-async fn pay(office: &Office, range: i64, cost: i64) -> Result<bool, DbErr> {
+/// Pays for a text that no notice stands for; false when a cap is reached.
+pub(super) async fn pay(office: &Office, range: i64, cost: i64) -> Result<bool, DbErr> {
     let transaction = office.database.begin().await?;
     let now_ms = to_ms(agreed_now(&transaction, &office.clock).await?);
     let mut spent = Spent::lock(&transaction, &office.config.sms, &[range], now_ms).await?;

@@ -20,7 +20,7 @@ use super::book;
 use super::ledger::{self, Choice, Patience, Standing, Usable};
 use super::spend::Spent;
 use super::{MessageId, pause, phone};
-use crate::channel::{Outcome, SmsMessage};
+use crate::channel::{Attempted, Outcome, SmsMessage};
 use crate::config::{GatewayConfig, NotificationConfig, SmsConfig};
 use crate::contact::Recipient;
 use crate::engine::Ready;
@@ -146,10 +146,10 @@ fn all_or_none<T>(answers: Result<Vec<T>, ()>, count: usize) -> Vec<Option<T>> {
 }
 
 /// Makes one attempt.
-pub(crate) async fn attempt(office: &Office, ready: &Ready, recipient: &Recipient) -> Outcome {
-    let Some(to) = &recipient.phone else { return ledger::refused("no_address") };
+pub(crate) async fn attempt(office: &Office, ready: &Ready, recipient: &Recipient) -> Attempted {
+    let Some(to) = &recipient.phone else { return ledger::refused("no_address").into() };
     if !phone::is_allowed(to, &office.config.phone_prefixes) {
-        return ledger::refused("number_not_allowed");
+        return ledger::refused("number_not_allowed").into();
     }
     let text = sms::text(&ready.bulletin.facts, recipient.interface, &recipient.shared_word);
     let notice = Arc::new(ready.notice.clone());
@@ -161,30 +161,30 @@ pub(crate) async fn attempt(office: &Office, ready: &Ready, recipient: &Recipien
         range: office.secrets.destination(&format!("range {}", phone::range_of(to, office.config.sms.range_digits))),
         segments: segments(&text).count.into(),
     };
-    let Some(ways) = office.desk.ways() else { return Outcome::temporary("closing") };
+    let Some(ways) = office.desk.ways() else { return Outcome::temporary("closing").into() };
     let name = match ways.reserve.submit(ask).await {
         Ok(Some(Ok(name))) => name,
-        Ok(Some(Err(outcome))) => return outcome,
-        Ok(None) | Err(_) => return Outcome::temporary("database_away"),
+        Ok(Some(Err(outcome))) => return outcome.into(),
+        Ok(None) | Err(_) => return Outcome::temporary("database_away").into(),
     };
-    let Some(gateway) = office.gateways.named(&name) else { return Outcome::temporary("no_gateway") };
+    let Some(gateway) = office.gateways.named(&name) else { return Outcome::temporary("no_gateway").into() };
     let id = notice.notice_id.to_string();
     let receipt_url = office.receipt_url(gateway, notice.notice_id);
     let message = SmsMessage { to, text: &text, id: &id, receipt_url: &receipt_url };
     let outcome = office.gateways.send(gateway, &message).await;
     reach("notification.sms_sent");
     let expires_at_ms = ready.bulletin.row.expires_at_ms;
-    let ended = Ended { notice, state, gateway: name, outcome: outcome.clone(), expires_at_ms };
+    let ended = Ended { notice, state, gateway: name.clone(), outcome: outcome.clone(), expires_at_ms };
     for _ in 0..RECORD_TRIES_MAX {
         match ways.record.submit(ended.clone()).await {
-            Ok(Some(outcome)) => return outcome,
+            Ok(Some(outcome)) => return Attempted::by(&name, outcome),
             // Without this record nobody would look for its receipt, so a database that stumbles is given time.
             Ok(None) => sleep(RECORD_PAUSE).await,
             Err(_) => break,
         }
     }
     // It was sent: the notice says so, and the submission counts as one of which nobody knows.
-    outcome
+    Attempted::by(&name, outcome)
 }
 
 impl Room {

@@ -8,13 +8,10 @@ use tocsin_domain::notice::NoticeState;
 
 use crate::channel::Outcome;
 use crate::entity::sms::submission::Model as Submission;
+use crate::gateways::{PAUSED_SECONDS, put_off};
 
 /// How often a gateway may be given a message without answering.
 const UNKNOWN_MAX: i32 = 2;
-/// How long it takes until paused gateways are looked at again, in seconds.
-const PAUSED_SECONDS: u32 = 60;
-/// The reason of notices that wait for them.
-pub(crate) const PAUSED: &str = "gateways_paused";
 
 /// How long receipts are waited for.
 #[derive(Debug, Clone, Copy)]
@@ -314,7 +311,7 @@ pub(crate) fn without_sending(choice: &Choice, state: NoticeState, submissions: 
         }
         Choice::Send(_) | Choice::Awaited => nothing_new,
         Choice::Withdrawn => Outcome::Withheld { state: NoticeState::Withdrawn, reason: "withdrawn" },
-        Choice::Paused => Outcome::Postponed { code: PAUSED, seconds: PAUSED_SECONDS },
+        Choice::Paused => put_off(),
         Choice::Silent => Outcome::Withheld { state: NoticeState::FailedTemporary, reason: "gateway_silent" },
         Choice::Exhausted if live.is_some() => nothing_new,
         Choice::Exhausted if submissions.is_empty() => Outcome::temporary("no_gateway"),

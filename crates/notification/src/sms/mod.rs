@@ -14,6 +14,7 @@ mod pause;
 mod phone;
 mod phones;
 mod reply;
+mod single;
 mod spend;
 mod watch;
 
@@ -25,7 +26,8 @@ pub(crate) use book::{by_message, give_up_times, is_needed, keep_early, lock, sa
 pub(crate) use desk::{Desk, attempt};
 pub(crate) use incoming::{IncomingText, take as take_incoming};
 pub(crate) use message_id::MessageId;
-pub(crate) use pause::{Known, list as list_gateways, paused, set as set_paused};
+pub(crate) use pause::paused;
 pub(crate) use phone::{is_allowed, is_e164};
 pub(crate) use phones::{backfill as backfill_phones, record as record_phones};
+pub(crate) use single::send_one;
 pub(crate) use watch::run as run_watch;

@@ -46,7 +46,7 @@ async fn a_bad_import_names_every_field_and_changes_nothing() {
 #[tokio::test]
 async fn each_verb_asks_for_its_role() {
     let harness = Harness::start(TestDatabase::sqlite()).await;
-    let empty = ImportContactsRequest { contacts: Vec::new() };
+    let empty = ImportContactsRequest::default();
     let nobody = harness.contacts().await.import_contacts(empty.clone()).await.unwrap_err();
     assert_eq!(nobody.code(), Code::Unauthenticated);
     let coordinator = harness.authorised(Role::Coordinator, empty).await;
@@ -122,6 +122,7 @@ async fn notices_are_listed_page_by_page() {
             page_token,
             alert_id: alert.id.to_string(),
             state: "delivered".to_owned(),
+            ..ListNoticesRequest::default()
         };
         let page = client.list_notices(harness.authorised(Role::Coordinator, ask).await).await.unwrap().into_inner();
         seen.extend(page.notices.into_iter().map(|notice| (notice.contact_id, notice.attempts)));

@@ -22,6 +22,7 @@ use tocsin_proto::dispatch::v1::NoticeProgress;
 use tocsin_proto::event::v1::{AlertTexts, NoticeRecipient, NoticesRequested, NoticesWithdrawn, PageRequested};
 use tocsin_proto::notification::v1::contact_service_client::ContactServiceClient;
 use tocsin_proto::notification::v1::gateway_service_client::GatewayServiceClient;
+use tocsin_proto::notification::v1::mail_suppression_service_client::MailSuppressionServiceClient;
 use tocsin_proto::notification::v1::notice_service_client::NoticeServiceClient;
 use tocsin_proto::notification::v1::reply_service_client::ReplyServiceClient;
 use tocsin_proto::notification::v1::{Contact, ImportContactsRequest, ImportContactsResponse};
@@ -188,6 +189,10 @@ impl Harness {
         GatewayServiceClient::connect(self.running.grpc.clone()).await.unwrap()
     }
 
+    pub(super) async fn suppressions(&self) -> MailSuppressionServiceClient<Channel> {
+        MailSuppressionServiceClient::connect(self.running.grpc.clone()).await.unwrap()
+    }
+
     pub(super) async fn replies(&self) -> ReplyServiceClient<Channel> {
         ReplyServiceClient::connect(self.running.grpc.clone()).await.unwrap()
     }
@@ -214,7 +219,7 @@ impl Harness {
     }
 
     pub(super) async fn import(&self, contacts: Vec<Contact>) -> Result<ImportContactsResponse, Status> {
-        let request = self.authorised(Role::Administrator, ImportContactsRequest { contacts }).await;
+        let request = self.authorised(Role::Administrator, ImportContactsRequest { contacts, only_new: false }).await;
         self.contacts().await.import_contacts(request).await.map(tonic::Response::into_inner)
     }
 

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::harness::{Alert, Harness, PATIENCE};
 use crate::channel::{Outcome, Smarthosts, judge_mail};
 use crate::config::NotificationConfig;
+use crate::gateways::Pauses;
 
 /// What the server answers, in place of the usual, to its connection's commands; an empty answer hangs up, `...` stalls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,7 +72,11 @@ fn smarthosts(settings: &str) -> Smarthosts {
 async fn send(smarthosts: &Smarthosts, to: &str) -> Outcome {
     let from = "alerts+token@tocsin.example".parse().unwrap();
     let envelope = Envelope::new(Some(from), vec![to.parse().unwrap()]).unwrap();
-    match smarthosts.send(&envelope, MESSAGE, Instant::now() + Duration::from_secs(20)).await {
+    match smarthosts
+        .send(&envelope, MESSAGE, Instant::now() + Duration::from_secs(20), &Pauses::default())
+        .await
+        .outcome
+    {
         Ok(code) => Outcome::taken(NoticeState::Accepted, code.to_string()),
         Err(failure) => judge_mail(&failure),
     }

@@ -190,12 +190,19 @@ async fn a_paused_gateway_is_passed_over_until_it_is_resumed() {
     let contacts: Vec<_> = (1..=6).map(|number| harness.contact("org-1", number, "en", &["sms"])).collect();
     harness.import(contacts.clone()).await.unwrap();
     let pause = async |name: &str| {
-        let request = harness.authorised(Role::Operator, PauseGatewayRequest { name: name.to_owned() }).await;
+        let request = harness
+            .authorised(Role::Operator, PauseGatewayRequest { name: name.to_owned(), reason: "maintenance".to_owned() })
+            .await;
         harness.gateways().await.pause_gateway(request).await
     };
     assert!(pause("first").await.unwrap().into_inner().gateway.unwrap().paused);
     assert_eq!(pause("nobody").await.unwrap_err().code(), Code::NotFound);
-    let request = harness.authorised(Role::SignatoryDelegate, PauseGatewayRequest { name: "first".to_owned() }).await;
+    let request = harness
+        .authorised(
+            Role::SignatoryDelegate,
+            PauseGatewayRequest { name: "first".to_owned(), reason: "maintenance".to_owned() },
+        )
+        .await;
     assert_eq!(harness.gateways().await.pause_gateway(request).await.unwrap_err().code(), Code::PermissionDenied);
     harness.request(&Alert::new("p1", "AMBER"), &contacts[..3]).await;
     wait_until("the other one sends", PATIENCE, async || second.count() == 3).await;
@@ -204,13 +211,16 @@ async fn a_paused_gateway_is_passed_over_until_it_is_resumed() {
     let held = || harness.progress().iter().filter(|one| one.reason == "gateways_paused").count();
     wait_until("the rest waits", PATIENCE, async || held() == 3).await;
     assert_eq!((first.count(), second.count()), (0, 3));
-    let request = harness.authorised(Role::Operator, ResumeGatewayRequest { name: "first".to_owned() }).await;
+    let request = harness
+        .authorised(Role::Operator, ResumeGatewayRequest { name: "first".to_owned(), reason: "mended".to_owned() })
+        .await;
     harness.gateways().await.resume_gateway(request).await.unwrap();
     let accepted = || harness.states().iter().filter(|state| state.ends_with("accepted")).count();
     wait_until("the resumed one sends", PATIENCE, async || first.count() == 3 && accepted() == 6).await;
     let request = harness.authorised(Role::Operator, ListGatewaysRequest {}).await;
     let listed = harness.gateways().await.list_gateways(request).await.unwrap().into_inner().gateways;
-    let shown: Vec<_> = listed.iter().map(|one| (one.name.as_str(), one.paused, one.awaiting_receipts)).collect();
+    let texts = listed.iter().filter(|one| one.channel == "sms");
+    let shown: Vec<_> = texts.map(|one| (one.name.as_str(), one.paused, one.awaiting_receipts)).collect();
     assert_eq!(shown, [("first", false, 3), ("second", true, 3)]);
     harness.stop().await;
 }

@@ -110,7 +110,7 @@ impl Stage {
         contacts.extend(staff_contacts());
         let mut office = ContactServiceClient::new(self.notification.clone());
         for batch in contacts.chunks(IMPORT_BATCH) {
-            let request = ImportContactsRequest { contacts: batch.to_vec() };
+            let request = ImportContactsRequest { contacts: batch.to_vec(), only_new: false };
             office.import_contacts(bearing(&self.administrator.secret, request)?).await?;
         }
         tell.line(&format!("  imported {} organisations and {reachable} contacts, all invented", organisations.len()));

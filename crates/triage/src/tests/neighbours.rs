@@ -236,4 +236,36 @@ impl NoticeService for Answers {
     ) -> Answer<notification::ListNoticesResponse> {
         Err(Status::unimplemented("not asked by triage"))
     }
+
+    async fn get_notice(&self, _: Request<notification::GetNoticeRequest>) -> Answer<notification::GetNoticeResponse> {
+        Err(Status::unimplemented("not asked by triage"))
+    }
+
+    async fn get_notice_progress(
+        &self,
+        _: Request<notification::GetNoticeProgressRequest>,
+    ) -> Answer<notification::GetNoticeProgressResponse> {
+        Err(Status::unimplemented("not asked by triage"))
+    }
+
+    async fn redrive_notices(
+        &self,
+        _: Request<notification::RedriveNoticesRequest>,
+    ) -> Answer<notification::RedriveNoticesResponse> {
+        Err(Status::unimplemented("not asked by triage"))
+    }
+
+    async fn withdraw_notices(
+        &self,
+        _: Request<notification::WithdrawNoticesRequest>,
+    ) -> Answer<notification::WithdrawNoticesResponse> {
+        Err(Status::unimplemented("not asked by triage"))
+    }
+
+    async fn list_changes(
+        &self,
+        _: Request<notification::ListChangesRequest>,
+    ) -> Answer<notification::ListChangesResponse> {
+        Err(Status::unimplemented("not asked by triage"))
+    }
 }

@@ -11,6 +11,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use tocsin_domain::channel::Channel;
 
 use super::Outcome;
+use super::tally::{Seen, Tally};
 use super::webhook::WebhooksError;
 use crate::config::{MatrixConfig, SignalConfig};
 use crate::tls::client;
@@ -36,6 +37,14 @@ enum Trouble {
 }
 
 impl Trouble {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Captcha => "captcha",
+            Self::RateLimited => "rate_limited",
+            Self::LoggedOut => "logged_out",
+        }
+    }
+
     /// What to do about it.
     const fn advice(self) -> &'static str {
         match self {
@@ -82,6 +91,8 @@ pub(crate) struct Messengers {
     matrix: MatrixConfig,
     signal_trouble: Mutex<Option<Trouble>>,
     matrix_trouble: Mutex<Option<Trouble>>,
+    signal_tally: Tally,
+    matrix_tally: Tally,
 }
 
 impl Messengers {
@@ -101,11 +112,34 @@ impl Messengers {
             matrix: matrix.clone(),
             signal_trouble: Mutex::default(),
             matrix_trouble: Mutex::default(),
+            signal_tally: Tally::default(),
+            matrix_tally: Tally::default(),
         })
+    }
+
+    /// Those that the settings name, each with its trouble and what this process has seen of it.
+    pub(crate) fn standing(&self) -> Vec<(Channel, Option<&'static str>, Seen)> {
+        let trouble = |known: &Mutex<Option<Trouble>>| *known.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = [
+            (Channel::Signal, &self.signal.url, &self.signal_trouble, &self.signal_tally),
+            (Channel::Matrix, &self.matrix.url, &self.matrix_trouble, &self.matrix_tally),
+        ];
+        both.into_iter()
+            .filter(|(_, url, ..)| !url.is_empty())
+            .map(|(channel, _, known, tally)| (channel, trouble(known).map(Trouble::as_str), tally.seen()))
+            .collect()
     }
 
     /// Makes one attempt; `channel` is one of the two.
     pub(crate) async fn send(&self, channel: Channel, message: &ChatMessage<'_>) -> Outcome {
+        let tally = if channel == Channel::Matrix { &self.matrix_tally } else { &self.signal_tally };
+        let _flight = tally.begin();
+        let outcome = self.attempt(channel, message).await;
+        tally.note(&outcome);
+        outcome
+    }
+
+    async fn attempt(&self, channel: Channel, message: &ChatMessage<'_>) -> Outcome {
         let is_matrix = channel == Channel::Matrix;
         let (request, seconds) = if is_matrix {
             (matrix::request(&self.client, &self.matrix, message), self.matrix.answer_seconds)

@@ -128,7 +128,7 @@ impl Webhooks {
             }
             _ => {}
         }
-        Attempted { outcome, answer: excerpt(&answer.body, &post.body) }
+        Attempted { outcome, answer: excerpt(&answer.body, &post.body), gateway: None }
     }
 
     async fn exchange(&self, to: &WebhookUrl, signature: &str, post: &WebhookPost<'_>) -> Result<Answer, SendError> {

@@ -8,3 +8,5 @@ mod postfix;
 mod sinks;
 mod tools;
 mod unsubscribe;
+
+pub(super) use unsubscribe::lift;

@@ -10,6 +10,7 @@ use tocsin_platform::config::Settings;
 use super::tools::smtp_sink;
 use crate::channel::{Outcome, Smarthosts, judge_mail};
 use crate::config::NotificationConfig;
+use crate::gateways::Pauses;
 
 /// The smarthosts of these settings, impatient.
 pub(super) fn smarthosts(settings: &str) -> Smarthosts {
@@ -25,7 +26,11 @@ pub(super) fn at(address: SocketAddr) -> Smarthosts {
 pub(super) async fn attempt(smarthosts: &Smarthosts, to: &str, message: &[u8]) -> String {
     let from = "alerts+token@tocsin.example".parse().unwrap();
     let envelope = Envelope::new(Some(from), vec![to.parse().unwrap()]).unwrap();
-    let outcome = match smarthosts.send(&envelope, message, Instant::now() + Duration::from_secs(30)).await {
+    let outcome = match smarthosts
+        .send(&envelope, message, Instant::now() + Duration::from_secs(30), &Pauses::default())
+        .await
+        .outcome
+    {
         Ok(code) => Outcome::taken(NoticeState::Accepted, code.to_string()),
         Err(failure) => judge_mail(&failure),
     };

@@ -23,9 +23,9 @@ pub(super) async fn suppressions(harness: &Harness, role: Role) -> Vec<MailSuppr
     client.list_mail_suppressions(request).await.unwrap().into_inner().suppressions
 }
 
-pub(super) async fn lift(harness: &Harness, contact_id: &str) -> Result<(), tonic::Status> {
+pub(in crate::tests) async fn lift(harness: &Harness, contact_id: &str) -> Result<(), tonic::Status> {
     let mut client = MailSuppressionServiceClient::connect(harness.grpc().to_owned()).await.unwrap();
-    let message = RemoveMailSuppressionRequest { contact_id: contact_id.to_owned() };
+    let message = RemoveMailSuppressionRequest { contact_id: contact_id.to_owned(), reason: String::new() };
     client.remove_mail_suppression(harness.authorised(Role::Coordinator, message).await).await.map(|_| ())
 }
 
