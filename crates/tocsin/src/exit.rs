@@ -176,6 +176,10 @@ fn advice(exit: Exit, reason: &str, service: &str) -> String {
     let words = match (exit, reason) {
         (Exit::Usage, "CURSOR_EXPIRED") => "watch again without --cursor, and read what was missed with `alert list`",
         (Exit::Usage, _) => "correct what is named and send it again",
+        (
+            Exit::Refused,
+            "CONTACT_EXISTS" | "CODE_WRONG" | "CODE_NOT_AWAITED" | "ADDRESS_CHANGED" | "NO_ADDRESS" | "NO_WEBHOOK",
+        ) => "do what the message says; `tocsin contact show CONTACT` shows the contact",
         (Exit::Refused, _) => "do first what is missing; `tocsin case show CASE` shows where the case stands",
         (Exit::NotAllowed, _) => "use a key whose role may do this: --key-file FILE, or the variable TOCSIN_KEY",
         (Exit::NotFound, _) => "check the id, and that the key you use may see it",

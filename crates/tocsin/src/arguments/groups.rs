@@ -28,7 +28,8 @@ const TOP: Groups = &[
         ],
     ),
     ("Use it", &["report", "case", "alert"]),
-    ("Administer it", &["org", "staff", "contact", "key", "bus"]),
+    ("Administer it", &["org", "staff", "contact", "key"]),
+    ("Look after deliveries", &["notice", "gateway", "suppression", "bus"]),
 ];
 
 const CASE: Groups = &[

@@ -5,9 +5,12 @@ pub(crate) mod bus;
 pub(crate) mod case;
 pub(crate) mod certs;
 pub(crate) mod contact;
+pub(crate) mod gateway;
 mod groups;
 pub(crate) mod key;
 pub(crate) mod network;
+pub(crate) mod notice;
+pub(crate) mod paging;
 mod parse;
 pub(crate) mod report;
 #[cfg(test)]
@@ -161,8 +164,14 @@ pub(crate) enum Command {
     Org(network::Organisation),
     /// The contacts of the people who do the work: the duty roster.
     Staff(network::Staff),
-    /// Try whether a contact can be reached; give it new keys.
+    /// Contacts one by one: see, add, prove and try their addresses; new webhook keys.
     Contact(contact::Contact),
+    /// Notices: where each stands, every attempt; send again or withdraw by hand.
+    Notice(notice::Notice),
+    /// Smarthosts, SMS gateways, Signal and Matrix: how each stands; test, pause, resume.
+    Gateway(gateway::Gateway),
+    /// E-mail addresses that are not written to.
+    Suppression(gateway::Suppression),
     /// Keys of people and programs.
     Key(key::Key),
     /// The bus between services: what is owed, what could not be taken, and having it run again.
@@ -199,8 +208,8 @@ pub(crate) struct Demo {
 /// `tocsin doctor`
 #[derive(Debug, Args)]
 #[command(after_help = "Looks at the settings, the data folder and its disk, the databases, the bus, the doors, the \
-certificates, the gateways
-and the clocks. Changes nothing. Exits with 1 if anything cannot work.
+certificates, the gateways,
+the DNS records of our e-mail, the templates, the contacts and the clocks. Changes nothing. Exits with 1 if anything cannot work.
 
 Examples:
   tocsin doctor

@@ -74,6 +74,30 @@ const COMMANDS: &[&str] = &[
     "org list",
     "org key org-001 --name n",
     "staff import file.json",
+    "contact list --organisation o --unverified --show-addresses --limit 5 --all",
+    "contact list --page t --json",
+    "contact show c --show-addresses",
+    "contact add c --organisation o --language es --time-zone Etc/UTC --channel email --channel sms --email e \
+     --phone p --quiet-hours 22:00-07:00 --urgent-overrides-quiet-hours --role duty --secrets s",
+    "contact add --file - --organisation o",
+    "contact verify c --channel sms --code 123456",
+    "contact test c --channel email",
+    "contact rotate c --save f",
+    "notice list --alert a --state s --contact c --organisation o --channel sms --lane urgent --page t",
+    "notice show n",
+    "notice progress a",
+    "notice redrive a b --reason mended",
+    "notice redrive --channel email --since 2026-07-05T12:00:00+00:00 --until 2026-07-05T13:00:00+00:00 --reason r --yes",
+    "notice redrive --webhook-host h --contact c --reason r",
+    "notice withdraw --alert a --organisation o --reason r --yes",
+    "notice changes --limit 20",
+    "gateway list",
+    "gateway test kannel --to +447700900123 --language es",
+    "gateway pause kannel --reason maintenance",
+    "gateway resume mail.example:587 --reason mended",
+    "suppression list --all",
+    "suppression add c --reason r",
+    "suppression remove c",
     "key issue --actor a --name n --role coordinator --role verifier --organisation o --country XA --expires-in 90d",
     "key revoke id",
     "bus status",
@@ -109,6 +133,16 @@ fn what_contradicts_itself_is_refused() {
         "case approve X",
         "case consent X --who w --purpose p --audience a --identity-level none --status granted --form written --expires-at Friday",
         "alert watch --count 0",
+        "notice redrive --reason r",
+        "notice redrive n",
+        "notice withdraw --reason r",
+        "notice list --all --page t",
+        "notice list --limit 0",
+        "gateway pause kannel",
+        "gateway test kannel",
+        "contact add",
+        "contact add c --file f",
+        "contact verify c",
         "key issue --actor a --name n",
         "key issue --actor a --name n --role r --expires-in soon",
         "key list --certificate c",
@@ -175,8 +209,13 @@ fn the_help_at_the_top_shows_everything_in_groups() {
     Administer it:
       org          Organisations and their contacts
       staff        The contacts of the people who do the work: the duty roster
-      contact      Try whether a contact can be reached; give it new keys
+      contact      Contacts one by one: see, add, prove and try their addresses; new webhook keys
       key          Keys of people and programs
+
+    Look after deliveries:
+      notice       Notices: where each stands, every attempt; send again or withdraw by hand
+      gateway      Smarthosts, SMS gateways, Signal and Matrix: how each stands; test, pause, resume
+      suppression  E-mail addresses that are not written to
       bus          The bus between services: what is owed, what could not be taken, and having it run again
 
     Options:

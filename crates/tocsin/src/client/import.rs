@@ -15,7 +15,7 @@ use tocsin_proto::notification::v1::{Contact, ContactSecret, ImportContactsReque
 use super::secret::SecretFile;
 use super::{ANSWER_BYTES_MAX, Client, Repeat, key};
 use crate::arguments::network::{Import, OrganisationCommand, StaffCommand};
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::files::network::{Network, Staff};
 use crate::output::{self, Form, Table};
 
@@ -96,7 +96,7 @@ async fn import_contacts(
     bar.set_message("contacts");
     let (mut counts, mut secrets) = (Counts::default(), Vec::new());
     for (index, chunk) in contacts.chunks(CHUNK).enumerate() {
-        let message = ImportContactsRequest { contacts: chunk.to_vec() };
+        let message = ImportContactsRequest { contacts: chunk.to_vec(), only_new: false };
         let sent = client
             .call(Service::Notification, Repeat::Safe, message, async |channel, request| {
                 ContactServiceClient::new(channel).import_contacts(request).await
@@ -157,7 +157,7 @@ pub(super) fn in_chunk(mut failed: Failed, list: &str, chunk: usize, ids: &[&str
 }
 
 /// Keeps what was made for new contacts in the file, or says that nobody kept it.
-fn keep(file: Option<SecretFile>, secrets: &[ContactSecret]) -> Result<(), Failed> {
+pub(super) fn keep(file: Option<SecretFile>, secrets: &[ContactSecret]) -> Result<(), Failed> {
     match file {
         Some(mut file) => {
             let list: Vec<_> = secrets
@@ -202,7 +202,26 @@ pub(super) fn counts_table(organisations: Option<Counts>, contacts: Counts) -> T
     table
 }
 
+/// The organisation of an id.
+pub(super) async fn find(client: &Client, id: &str) -> Result<Organisation, Failed> {
+    let whole = all(client).await?;
+    whole.organisations.into_iter().find(|one| one.organisation_id == id).ok_or_else(|| {
+        Failed::new(Exit::NotFound, format!("there is no organisation {}", output::clean(id)))
+            .advise("`tocsin org list` shows them; a new one comes by `tocsin org import`")
+    })
+}
+
+/// Replaces one organisation.
+pub(super) async fn replace(client: &Client, organisation: Organisation) -> Result<(), Failed> {
+    import_organisations(client, &[organisation], &ProgressBar::hidden()).await.map(|_| ())
+}
+
 async fn list(client: &Client) -> Result<(), Failed> {
+    let whole = all(client).await?;
+    client.answer("tocsin.dispatch.v1.ListOrganisationsResponse", &whole, |list| organisation_table(list).to_string())
+}
+
+async fn all(client: &Client) -> Result<ListOrganisationsResponse, Failed> {
     let mut whole = ListOrganisationsResponse::default();
     loop {
         let message = ListOrganisationsRequest { page_size: PAGE_SIZE, page_token: whole.next_page_token };
@@ -215,10 +234,9 @@ async fn list(client: &Client) -> Result<(), Failed> {
         whole.organisations.extend(part.organisations);
         whole.next_page_token = part.next_page_token;
         if whole.next_page_token.is_empty() {
-            break;
+            return Ok(whole);
         }
     }
-    client.answer("tocsin.dispatch.v1.ListOrganisationsResponse", &whole, |list| organisation_table(list).to_string())
 }
 
 /// The table of organisations.

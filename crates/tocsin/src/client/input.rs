@@ -7,11 +7,14 @@ use tocsin_platform::seal::Receipt;
 use zeroize::Zeroizing;
 
 use crate::arguments::report::Receipt as ReceiptArgument;
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::files;
+use crate::output::Form;
 
 /// A receipt has 71 characters at most.
 const RECEIPT_BYTES_MAX: u64 = 512;
+/// More than anybody answers to a question.
+const ANSWER_BYTES_MAX: u64 = 64;
 
 /// The text that was given; `-` reads it from standard input.
 pub(super) fn text(given: String) -> Result<String, Failed> {
@@ -35,6 +38,27 @@ pub(super) fn receipt(given: ReceiptArgument, input_is_taken: bool) -> Result<Ze
         Ok(receipt) => Ok(receipt.phrase()),
         Err(error) => Err(Failed::usage(error.to_string()).advise("compare the eight words with what you kept")),
     }
+}
+
+/// Asks whether to go on; where nobody can answer, that is a failure which says how to.
+pub(super) fn confirm(form: Form, question: &str) -> Result<(), Failed> {
+    if form == Form::Json || !std::io::stdin().is_terminal() {
+        return Err(Failed::usage(format!("{question} Nobody is here to answer.")).advise("say --yes"));
+    }
+    let answer = line(&format!("{question} [y/N] "))?;
+    if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Failed::new(Exit::Other, "nothing was done"))
+}
+
+/// A line of a person.
+pub(super) fn line(question: &str) -> Result<String, Failed> {
+    eprint!("{question}");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
+    read.map_err(|error| Failed::usage(format!("the answer cannot be read: {error}")))?;
+    Ok(answer.trim().to_owned())
 }
 
 fn ask() -> Result<Zeroizing<String>, Failed> {

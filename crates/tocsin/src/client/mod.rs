@@ -6,9 +6,11 @@ mod bus;
 mod case;
 mod contact;
 mod coverage;
+mod gateway;
 mod import;
 mod input;
 mod key;
+mod notice;
 mod pages;
 mod report;
 mod secret;
@@ -65,6 +67,9 @@ pub(crate) async fn run(common: Common, command: Command) -> Result<(), Failed> 
         Command::Org(organisation) => import::organisations(&client, organisation.command).await,
         Command::Staff(staff) => import::staff(&client, staff.command).await,
         Command::Contact(contact) => contact::run(&client, contact.command).await,
+        Command::Notice(notice) => notice::run(&client, notice.command).await,
+        Command::Gateway(gateway) => gateway::run(&client, gateway.command).await,
+        Command::Suppression(suppression) => gateway::suppressions(&client, suppression.command).await,
         Command::Key(key) => key::run(&client, key.command).await,
         Command::Bus(bus) => bus::run(&client, bus.command).await,
         _ => Err(Failed::usage("this command is not asked of running services")),
@@ -139,6 +144,13 @@ impl Client {
                 }
                 _ => return Err(Failed::from_status(service.as_str(), &status)),
             }
+        }
+    }
+
+    /// Says where a long list goes on, beside it and not in it. As JSON it stands in the document.
+    fn tell_of_more(&self, page_token: &str) {
+        if self.form == Form::Text && !page_token.is_empty() {
+            eprintln!("there are more: --page {page_token} shows the next, --all every one");
         }
     }
 

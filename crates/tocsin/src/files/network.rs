@@ -147,6 +147,14 @@ impl Network {
     }
 }
 
+/// Reads one contact of its own file; `-` is standard input. Keys that nobody reads are named on standard error.
+pub(crate) fn read_contact(path: &Path, organisation: &str) -> Result<notification::Contact, FileError> {
+    let text = super::read(path)?;
+    let parsed = text.parse::<Contact>()?;
+    super::warn_of_ignored(&text.name, &parsed.ignored);
+    Ok(parsed.value.message(organisation))
+}
+
 impl Staff {
     /// Reads a JSON list of contacts; `-` is standard input. Keys that nobody reads are named on standard error.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {

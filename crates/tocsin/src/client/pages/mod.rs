@@ -3,6 +3,9 @@
 pub(super) mod alert;
 pub(super) mod bus;
 pub(super) mod case;
+pub(super) mod contact;
+pub(super) mod gateway;
+pub(super) mod notice;
 pub(super) mod report;
 pub(super) mod verdict;
 

@@ -1,5 +1,6 @@
 //! The client's tests.
 
 mod bus;
+mod deliveries;
 mod forms;
 mod server;
