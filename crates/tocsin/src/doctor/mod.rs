@@ -3,7 +3,10 @@
 mod auditor;
 mod bus;
 mod clocks;
+mod deliveries;
+mod dns;
 mod gateways;
+mod mail_records;
 mod services;
 mod storage;
 #[cfg(test)]
@@ -73,12 +76,17 @@ pub(crate) async fn run(common: Common, loaded: Result<Settings, ConfigError>) -
             findings.extend(tls::check(&settings));
             findings.extend(gateways::check(&settings).await);
             findings.extend(auditor::check(&settings));
+            if let Ok(config) = tocsin_notification::NotificationConfig::read(&settings) {
+                findings.extend(mail_records::check(&config.email).await);
+            }
+            findings.extend(deliveries::addresses(&settings).await);
         }
         Err(error) => {
             let advice = "correct it; `tocsin config default` prints every setting with its meaning";
             findings.push(Finding::fail("configuration", with_causes(&error), advice));
         }
     }
+    findings.extend(deliveries::templates());
     findings.extend(clocks::check().await);
     tell(form, &findings);
     match findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {

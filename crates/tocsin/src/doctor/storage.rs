@@ -192,7 +192,7 @@ async fn postgres(settings: &Settings) -> Finding {
 }
 
 /// The address without our own parameter, which the driver does not know.
-fn without_schema(url: &str) -> String {
+pub(super) fn without_schema(url: &str) -> String {
     let Some((base, query)) = url.split_once('?') else { return url.to_owned() };
     let kept: Vec<&str> = query.split('&').filter(|part| !part.starts_with("schema=")).collect();
     if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }
