@@ -3,6 +3,7 @@
 
 mod alerts;
 mod cases;
+mod deliveries;
 mod keeping;
 mod keys;
 mod mailbox;
