@@ -35,7 +35,7 @@ impl<T> Default for Log<T> {
 
 impl<T: Clone> Log<T> {
     /// Notes an arrival now.
-    pub(crate) fn record(&self, item: T) {
+    pub fn record(&self, item: T) {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         arrivals.push(Arrival { at: Instant::now(), item });
         self.count.send_replace(arrivals.len());

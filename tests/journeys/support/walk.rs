@@ -9,7 +9,7 @@ use tocsin_proto::dispatch::v1::{GetCoverageRequest, GetCoverageResponse};
 use tocsin_proto::triage::v1::{
     AcknowledgeCaseRequest, ApproveAlertRequest, AssessCaseRequest, AssessCaseResponse, CaseSummary, Draft,
     DraftAlertRequest, GetCaseRequest, GetCaseResponse, ListCasesRequest, ListCasesResponse, RecordConsentRequest,
-    RecordSourceRequest, ReleaseAlertRequest, ReleaseAlertResponse, SubmitForApprovalRequest,
+    RecordSourceRequest, ReleaseAlertRequest, ReleaseAlertResponse, StopCaseRequest, SubmitForApprovalRequest,
 };
 use tonic::Code;
 
@@ -115,6 +115,13 @@ impl<'a> Office<'a> {
     pub async fn ask_release(&self, drill: bool) -> Outcome<ReleaseAlertResponse> {
         let request = ReleaseAlertRequest { case: self.case.clone(), drill };
         Ok(self.clients.cases.clone().release_alert(bearing(&self.cast.coordinator, request)?).await?.into_inner())
+    }
+
+    /// Stops the action: whatever of its alerts still waits is withdrawn.
+    pub async fn stop(&self, reason: &str) -> Outcome<()> {
+        let request = StopCaseRequest { case: self.case.clone(), reason: reason.to_owned() };
+        self.clients.cases.clone().stop_case(bearing(&self.cast.coordinator, request)?).await?;
+        Ok(())
     }
 
     /// The whole way to a release that must not be refused.
