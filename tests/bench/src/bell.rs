@@ -1,10 +1,12 @@
 //! The product under measurement: the real `tocsin up` as a process of its own, or four of `tocsin serve` with a real
 //! broker and a real PostgreSQL that syncs, with a network, keys and receivers.
 
+use std::net::SocketAddr;
+use std::time::Instant;
+
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 use tocsin_platform::testing::{NatsServer, PostgresServer};
-use tocsin_tests::Outcome;
 use tocsin_tests::cast::Cast;
 use tocsin_tests::clients::Clients;
 use tocsin_tests::installation::Installation;
@@ -13,9 +15,30 @@ use tocsin_tests::process::{Running, bootstrap_key, http};
 use tocsin_tests::receivers::Receivers;
 use tocsin_tests::scenario::Scenario;
 use tocsin_tests::walk::{Office, submit};
+use tocsin_tests::{Outcome, Trouble};
+
+use crate::hooks::Hooks;
+use crate::ledger::Ledger;
 
 /// Logging is not what is measured.
 const QUIET: &str = "\n[telemetry]\nlevel = \"error\"\n";
+
+/// How a bell is hung, beyond its network.
+#[derive(Default)]
+pub(crate) struct Hanging<'a> {
+    /// Further settings.
+    pub(crate) settings: &'a str,
+    /// Another mail server.
+    pub(crate) mail_at: Option<SocketAddr>,
+    /// Further lines of the section of e-mail.
+    pub(crate) mail_settings: &'a str,
+    /// Another SMS gateway, as a section of the settings.
+    pub(crate) sms_gateway: Option<String>,
+    /// The receiver for load instead of the one that keeps everything.
+    pub(crate) with_hooks: bool,
+    /// Webhook hosts that are somewhere else.
+    pub(crate) elsewhere: Vec<(String, SocketAddr)>,
+}
 
 /// A running installation with everything that rings it.
 pub(crate) struct Bell {
@@ -23,6 +46,7 @@ pub(crate) struct Bell {
     pub(crate) receivers: Receivers,
     pub(crate) clients: Clients,
     pub(crate) cast: Cast,
+    hooks: Option<Hooks>,
     scenario: Scenario,
     http: reqwest::Client,
     /// One for `up`, four for `serve`.
@@ -37,9 +61,14 @@ pub(crate) struct Approved<'a> {
 }
 
 impl Bell {
-    /// Starts the embedded form on an empty folder and imports the network. `further` is added to the settings.
-    pub(crate) async fn hang(network: Value, further: &str) -> Result<Self> {
-        Box::pin(Self::together(Network(network), further)).await.map_err(|trouble| anyhow!("{}", trouble.text()))
+    /// Starts the embedded form on an empty folder and imports the network.
+    pub(crate) async fn hang(network: Value) -> Result<Self> {
+        Self::hang_as(network, Hanging::default()).await
+    }
+
+    /// The same with something else in its place.
+    pub(crate) async fn hang_as(network: Value, hanging: Hanging<'_>) -> Result<Self> {
+        Box::pin(Self::together(Network(network), hanging)).await.map_err(|trouble| anyhow!("{}", trouble.text()))
     }
 
     /// The same in the distributed form.
@@ -47,12 +76,29 @@ impl Bell {
         Box::pin(Self::apart(Network(network))).await.map_err(|trouble| anyhow!("{}", trouble.text()))
     }
 
-    async fn together(network: Network, further: &str) -> Outcome<Self> {
-        let receivers = Receivers::start(network.webhook_hosts()).await?;
-        let installation = Installation::embedded(&receivers, &format!("{QUIET}{further}"))?;
+    async fn together(network: Network, hanging: Hanging<'_>) -> Outcome<Self> {
+        let mut receivers = Receivers::start(network.webhook_hosts()).await?.with_mail_settings(hanging.mail_settings);
+        let mut hooks = None;
+        if hanging.with_hooks {
+            let started = Hooks::start(receivers.tls()).await.map_err(|error| Trouble::new(error.to_string()))?;
+            receivers = receivers.with_webhooks_at("*", started.address);
+            hooks = Some(started);
+        }
+        if let Some(address) = hanging.mail_at {
+            receivers = receivers.with_mail_at(address);
+        }
+        if let Some(section) = hanging.sms_gateway {
+            receivers = receivers.with_sms_gateway(section);
+        }
+        for (host, address) in hanging.elsewhere {
+            receivers = receivers.with_webhooks_at(&host, address);
+        }
+        let installation = Installation::embedded(&receivers, &format!("{QUIET}{}", hanging.settings))?;
         let mut process = Running::up(&installation)?;
         process.ready().await?;
-        Box::pin(Self::ready(network, receivers, installation, vec![process], None)).await
+        let mut bell = Box::pin(Self::ready(network, receivers, installation, vec![process], None)).await?;
+        bell.hooks = hooks;
+        Ok(bell)
     }
 
     async fn apart(network: Network) -> Outcome<Self> {
@@ -77,61 +123,70 @@ impl Bell {
         let cast = Cast::assemble(&clients, &administrator).await?;
         let scenario = Scenario::for_today()?;
         let http = http()?;
-        Ok(Self { installation, receivers, clients, cast, scenario, http, processes, _servers: servers })
+        Ok(Self { installation, receivers, clients, cast, hooks: None, scenario, http, processes, _servers: servers })
     }
 
-    /// Walks a report to the gate.
+    /// Walks a P1 report to the gate.
     pub(crate) async fn approve(&self) -> Result<Approved<'_>> {
-        self.walk().await.map_err(|trouble| anyhow!("{}", trouble.text()))
+        self.walk(&self.scenario).await.map_err(|trouble| anyhow!("{}", trouble.text()))
     }
 
-    async fn walk(&self) -> Outcome<Approved<'_>> {
-        let accepted = submit(&self.http, &self.installation.doors, self.scenario.report()).await?;
+    /// Walks a report about this country to the gate, of which nothing is urgent: a P4 alert for the bulk lane.
+    pub(crate) async fn approve_bulk(&self, country: &str) -> Result<Approved<'_>> {
+        let mut scenario = self.scenario.clone();
+        scenario.0["report"]["country"] = country.into();
+        scenario.0["assessment"]["factors"] = json!({});
+        self.walk(&scenario).await.map_err(|trouble| anyhow!("{}", trouble.text()))
+    }
+
+    async fn walk(&self, scenario: &Scenario) -> Outcome<Approved<'_>> {
+        let accepted = submit(&self.http, &self.installation.doors, scenario.report()).await?;
         let office = Office::of(&self.clients, &self.cast, &accepted.report_id).await?;
-        office.prepare(&self.scenario).await?;
-        office.draft_and_approve(self.scenario.draft()).await?;
+        office.prepare(scenario).await?;
+        office.draft_and_approve(scenario.draft()).await?;
         Ok(Approved { office })
+    }
+
+    /// The receiver for load that it was hung with.
+    pub(crate) fn hooks(&self) -> Result<&Hooks> {
+        self.hooks.as_ref().context("the bell was hung without the receiver for load")
+    }
+
+    /// What notification writes down.
+    pub(crate) async fn ledger(&self) -> Result<Ledger> {
+        Ledger::open(&self.installation.data()).await
     }
 
     /// The most memory that the process has held so far, in MiB, as the kernel counts it.
     pub(crate) fn peak_memory_mib(&self) -> Result<f64> {
+        self.memory_mib("VmHWM:")
+    }
+
+    /// The memory that the process holds now, in MiB.
+    pub(crate) fn present_memory_mib(&self) -> Result<f64> {
+        self.memory_mib("VmRSS:")
+    }
+
+    fn memory_mib(&self, field: &str) -> Result<f64> {
         let process = self.processes.first().context("a process")?;
         let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
         let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib / 1024.0)
     }
 }
 
 impl Approved<'_> {
-    /// Releases it; returns once the release is durable.
-    pub(crate) async fn release(&self) -> Result<()> {
+    /// Releases it; returns the moment at which the release was durable.
+    pub(crate) async fn release(&self) -> Result<Instant> {
         let answer = self.office.ask_release(false).await.map_err(|trouble| anyhow!("{}", trouble.text()))?;
+        let durable = Instant::now();
         anyhow::ensure!(answer.released, "the gate refused: {:?}", answer.refusals);
-        Ok(())
+        Ok(durable)
     }
-}
 
-/// A network of signatory members with one contact each that has only this channel.
-pub(crate) fn network_of_one_channel(members: usize, channel: &str) -> Value {
-    let organisations: Vec<Value> = (1..=members)
-        .map(|number| {
-            let id = format!("org-{number:05}");
-            let mut contact = json!({
-                "id": format!("{id}-c1"), "role": "delegate", "language": "en", "time_zone": "Etc/GMT+0",
-                "email": format!("alerts@{id}.example"), "channels": [channel], "quiet_hours": null,
-                "urgent_overrides_quiet_hours": true,
-            });
-            if channel == "webhook" {
-                contact["webhook"] = json!(format!("https://hooks.{id}.example/tocsin"));
-            }
-            json!({
-                "id": id, "name": format!("Member {number}"), "country": "XB", "region": "africa",
-                "kind": "signatory_member", "language": "en", "clearance": "AMBER", "groups": [],
-                "subscription": { "regions": [], "groups": [], "minimum_priority": "p4", "never_auto_sign_countries": [] },
-                "contacts": [contact],
-            })
-        })
-        .collect();
-    json!({ "organisations": organisations })
+    /// Stops the action: what still waits is withdrawn.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.office.stop("the benchmark goes on").await.map_err(|trouble| anyhow!("{}", trouble.text()))
+    }
 }

@@ -1,4 +1,6 @@
-//! Medians and percentiles of small samples.
+//! Medians and percentiles of small samples, times and rates.
+
+use std::time::Duration;
 
 /// The median; zero for an empty sample.
 pub(crate) fn median(sample: &[f64]) -> f64 {
@@ -17,6 +19,18 @@ pub(crate) fn percentile(sample: &[f64], share: f64) -> f64 {
     )]
     let rank = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
     sorted.get(rank).copied().unwrap_or_default()
+}
+
+/// A time in milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// So many of something in this time, a second.
+pub(crate) fn rate(count: usize, time: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of one round")]
+    let count = count as f64;
+    count / time.as_secs_f64()
 }
 
 #[cfg(test)]

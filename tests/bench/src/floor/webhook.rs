@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -15,7 +16,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+
+use crate::statistics::rate;
 
 /// Kept connections to one receiver.
 pub(crate) struct BareClient {
@@ -48,6 +52,27 @@ impl BareClient {
         try_join_all(self.senders.iter_mut().zip(bodies).map(|(sender, body)| post(sender, body.clone()))).await?;
         Ok(started.elapsed())
     }
+
+    /// Posts a body so many times, each connection one after the other and in a task of its own, and returns posts a
+    /// second.
+    pub(crate) async fn sustain(&mut self, body: &Bytes, posts: usize) -> Result<f64> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let started = Instant::now();
+        let mut posting = JoinSet::new();
+        for mut sender in self.senders.drain(..) {
+            let (next, body) = (Arc::clone(&next), body.clone());
+            posting.spawn(async move {
+                while next.fetch_add(1, Ordering::Relaxed) < posts {
+                    post(&mut sender, body.clone()).await?;
+                }
+                anyhow::Ok(sender)
+            });
+        }
+        while let Some(posted) = posting.join_next().await {
+            self.senders.push(posted??);
+        }
+        Ok(rate(posts, started.elapsed()))
+    }
 }
 
 fn connector(authority_pem: &str) -> Result<TlsConnector> {
@@ -69,6 +94,8 @@ async fn post(sender: &mut SendRequest<Full<Bytes>>, body: Bytes) -> Result<()> 
         .header("content-type", "application/json")
         .body(Full::new(body))
         .context("the floor's request")?;
+    // The answer before may have been read a moment before its connection knows that it is over.
+    sender.ready().await?;
     let answer = sender.send_request(request).await?;
     anyhow::ensure!(answer.status().is_success(), "the receiver answered {}", answer.status());
     answer.into_body().collect().await?;

@@ -9,8 +9,9 @@ use tocsin_proto::intake::v1::intake_service_client::IntakeServiceClient;
 use tocsin_tests::clients::channel;
 use tonic::transport::Channel;
 
-use crate::bell::{Bell, network_of_one_channel};
+use crate::bell::Bell;
 use crate::floor::{log, sqlite};
+use crate::network::members;
 use crate::statistics::{median, percentile};
 use crate::table::{Better, Bound, Row};
 
@@ -52,10 +53,10 @@ pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
         all.log.push(sealing.per_second);
         all.log_p99.push(sealing.p99_ms);
         // A fresh installation for each door, so that neither pays for the cases of the other.
-        let bell = Bell::hang(network_of_one_channel(1, "email"), "").await?;
+        let bell = Bell::hang(members(1, "email")).await?;
         let over_http = http(&bell, &report).await?;
         drop(bell);
-        let bell = Bell::hang(network_of_one_channel(1, "email"), "").await?;
+        let bell = Bell::hang(members(1, "email")).await?;
         let over_grpc = grpc(&bell, &report).await?;
         for (door, reached) in [("HTTP", &over_http), ("gRPC", &over_grpc)] {
             eprintln!(

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 
 use super::accepts::{grpc, http};
 use super::urgent_webhooks::{DESTINATIONS, ring};
-use crate::bell::{Bell, network_of_one_channel};
+use crate::bell::Bell;
+use crate::network::members;
 use crate::statistics::median;
 use crate::table::{Better, Bound, Row};
 
@@ -24,17 +25,17 @@ pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
     let (mut together, mut apart) = (Form::default(), Form::default());
     for round in 1..=rounds {
         eprintln!("apart round {round} of {rounds}");
-        let bell = Bell::hang(network_of_one_channel(DESTINATIONS, "webhook"), "").await?;
+        let bell = Bell::hang(members(DESTINATIONS, "webhook")).await?;
         together.last_ms.push(alerts(&bell).await.context("the embedded form")?);
         drop(bell);
-        let bell = Bell::hang_apart(network_of_one_channel(DESTINATIONS, "webhook")).await?;
+        let bell = Bell::hang_apart(members(DESTINATIONS, "webhook")).await?;
         apart.last_ms.push(alerts(&bell).await.context("the distributed form")?);
         drop(bell);
-        let bell = Bell::hang(network_of_one_channel(1, "email"), "").await?;
+        let bell = Bell::hang(members(1, "email")).await?;
         together.http.push(http(&bell, &report).await?.per_second);
         together.grpc.push(grpc(&bell, &report).await?.per_second);
         drop(bell);
-        let bell = Bell::hang_apart(network_of_one_channel(1, "email")).await?;
+        let bell = Bell::hang_apart(members(1, "email")).await?;
         apart.http.push(http(&bell, &report).await?.per_second);
         apart.grpc.push(grpc(&bell, &report).await?.per_second);
     }

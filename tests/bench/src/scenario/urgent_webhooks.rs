@@ -3,16 +3,17 @@
 //! The product posts over TLS to 300 host names; so does the floor, a bare hyper client with 300 kept connections. The
 //! peer, Alertmanager, posts the same number over plain HTTP, which favours it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use tocsin_sinks::WebhookSink;
 
-use crate::bell::{Bell, network_of_one_channel};
+use crate::bell::Bell;
 use crate::floor::webhook::BareClient;
+use crate::network::members;
 use crate::peer::alertmanager::Alertmanager;
-use crate::statistics::median;
+use crate::statistics::{median, percentile};
 use crate::table::{Better, Bound, Row};
 
 pub(super) const DESTINATIONS: usize = 300;
@@ -32,7 +33,7 @@ struct Rounds {
 
 pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
-    let bell = Bell::hang(network_of_one_channel(DESTINATIONS, "webhook"), "").await?;
+    let bell = Bell::hang(members(DESTINATIONS, "webhook")).await?;
     ring(&bell).await.context("the alert that warms the connections")?;
     let body = bell.receivers.webhook.log().all().first().map(|arrival| arrival.item.body.clone()).unwrap_or_default();
     let bodies: Vec<Bytes> = vec![body; DESTINATIONS];
@@ -65,7 +66,22 @@ pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
         all.floor.push(median(&bare));
         all.peer.push(median(&other));
     }
-    Ok(rows(&all, peer.is_some()))
+    let starts = bell.ledger().await?.first_starts_ms().await?;
+    Ok([rows(&all, peer.is_some()), rows_of_starts(&starts)].concat())
+}
+
+/// How long an urgent notice waits from its release to the start of its first attempt, over all alerts.
+fn rows_of_starts(starts: &[f64]) -> Vec<Row> {
+    let row = |name: &str, share: f64| Row {
+        scenario: "S1",
+        what: format!("release to first attempt, {name}, ms"),
+        figure: percentile(starts, share),
+        against: "one second, ms".to_owned(),
+        reference: 1_000.0,
+        better: Better::Less,
+        bound: Bound { due: None, goal: None },
+    };
+    vec![row("p50", 0.5), row("p99", 0.99)]
 }
 
 fn rows(all: &Rounds, with_peer: bool) -> Vec<Row> {
@@ -90,8 +106,7 @@ pub(super) async fn ring(bell: &Bell) -> Result<Duration> {
     let approved = bell.approve().await?;
     let log = bell.receivers.webhook.log();
     let before = log.count();
-    approved.release().await?;
-    let durable = Instant::now();
+    let durable = approved.release().await?;
     tokio::time::timeout(LIMIT, log.reached(before + DESTINATIONS)).await.context("webhooks did not arrive")?;
     let last = log.span().map_or(durable, |(_, last)| last);
     Ok(last.saturating_duration_since(durable))
