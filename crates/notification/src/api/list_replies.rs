@@ -1,10 +1,9 @@
 //! `ListReplies`: text messages to us that no rule understood, for the people who must read them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_platform::clock::from_ms;
 use tocsin_platform::failure::Failure;
+use tocsin_platform::pages::{page_size, page_token};
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::notification::v1::{ListRepliesRequest, ListRepliesResponse, Reply};
 use uuid::Uuid;
@@ -13,24 +12,11 @@ use crate::entity::sms::incoming::{Column, Entity, Model};
 use crate::office::Office;
 use crate::sms::IncomingText;
 
-/// The page size when none is asked for.
-const PAGE_SIZE: u64 = 50;
-/// The largest page.
-const PAGE_SIZE_MAX: u64 = 500;
-
 pub(super) async fn list_replies(office: &Office, request: ListRepliesRequest) -> Result<ListRepliesResponse, Failure> {
-    let size = match u64::from(request.page_size) {
-        0 => PAGE_SIZE,
-        asked => asked.min(PAGE_SIZE_MAX),
-    };
+    let size = u64::from(page_size(request.page_size));
     // Ids are drawn in the order of time, so the id is the position.
     let mut select = Entity::find().order_by_desc(Column::IncomingId).limit(size + 1);
-    if !request.page_token.is_empty() {
-        let before = URL_SAFE_NO_PAD.decode(&request.page_token).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-        let before = before.ok_or_else(|| {
-            Failure::invalid("INVALID_REQUEST", "the request cannot be read")
-                .field("page_token", "use the next_page_token of the page before")
-        })?;
+    if let Some(before) = page_token::<Uuid>(&request.page_token)? {
         select = select.filter(Column::IncomingId.lt(before));
     }
     let mut rows = select.all(office.database.reader()).await?;
@@ -39,7 +25,7 @@ pub(super) async fn list_replies(office: &Office, request: ListRepliesRequest) -
         rows.pop();
     }
     let last = rows.last().filter(|_| more);
-    let next_page_token = last.map(|row| URL_SAFE_NO_PAD.encode(row.incoming_id.as_bytes())).unwrap_or_default();
+    let next_page_token = last.map(|row| row.incoming_id.to_string()).unwrap_or_default();
     let replies = rows.into_iter().map(|row| shown(office, row)).collect::<Result<Vec<_>, _>>()?;
     Ok(ListRepliesResponse { replies, next_page_token })
 }

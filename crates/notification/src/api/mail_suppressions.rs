@@ -5,6 +5,7 @@ use tocsin_domain::role::Role;
 use tocsin_domain::text::CodeText;
 use tocsin_platform::clock::from_ms;
 use tocsin_platform::failure::Failure;
+use tocsin_platform::pages::{page_size, page_token};
 use tocsin_proto::convert::timestamp;
 use tocsin_proto::notification::v1::mail_suppression_service_server::MailSuppressionService;
 use tocsin_proto::notification::v1::{
@@ -20,11 +21,6 @@ use crate::entity::contact;
 use crate::mail::rows::suppression;
 use crate::mail::suppressions::{Kind, lift, suppress};
 use crate::office::Office;
-
-/// The page size when none is asked for.
-const PAGE_SIZE: u64 = 100;
-/// The largest page.
-const PAGE_SIZE_MAX: u64 = 1_000;
 
 #[tonic::async_trait]
 impl MailSuppressionService for Api {
@@ -64,15 +60,9 @@ async fn list(
     request: &ListMailSuppressionsRequest,
     names: bool,
 ) -> Result<ListMailSuppressionsResponse, Failure> {
-    let size = match u64::from(request.page_size) {
-        0 => PAGE_SIZE,
-        asked => asked.min(PAGE_SIZE_MAX),
-    };
+    let size = u64::from(page_size(request.page_size));
     // A position by number: a contact's id in it would be read by whoever may see none.
-    let from: u64 = match request.page_token.as_str() {
-        "" => 0,
-        given => given.parse().map_err(|_| invalid("page_token", "use the next_page_token of the page before"))?,
-    };
+    let from: u64 = page_token(&request.page_token)?.unwrap_or(0);
     let mut rows = suppression::Entity::find()
         .order_by_asc(suppression::Column::ContactId)
         .offset(from)
