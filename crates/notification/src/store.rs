@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait,
-    QueryFilter, QuerySelect, Statement, Value,
+    QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::database::take_turn;
@@ -101,7 +101,18 @@ pub(crate) async fn withdraw_notices<C: ConnectionTrait>(
     if !withdrawn.organisation_id.is_empty() {
         covered = covered.add(Column::OrganisationId.eq(withdrawn.organisation_id.as_str()));
     }
-    // All are marked, and thereby locked: a claim between the two statements would slip past both.
+    // Locked in the order in which results and receipts lock them, so that nobody waits in a circle. More rows may have
+    // come under the condition by then only through `serialise_bulletin`, which the caller holds.
+    notice::Entity::find()
+        .select_only()
+        .column(Column::NoticeId)
+        .filter(covered.clone())
+        .order_by_asc(Column::NoticeId)
+        .lock_exclusive()
+        .into_tuple::<Uuid>()
+        .all(connection)
+        .await?;
+    // All are marked: a claim between the two statements would slip past both.
     notice::Entity::update_many()
         .col_expr(Column::WithdrawnReason, Expr::value(withdrawn.reason.as_str()))
         .filter(covered.clone())
