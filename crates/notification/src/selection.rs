@@ -37,10 +37,6 @@ impl Selection {
     /// Reads what was asked for; something must be, so that nobody means everything by saying nothing.
     pub(crate) async fn read(office: &Office, given: Option<NoticeSelection>) -> Result<Self, Failure> {
         let given = given.unwrap_or_default();
-        if given == NoticeSelection::default() {
-            let says = "say which: by id, alert, contact, organisation, channel, webhook host or time";
-            return Err(Failure::invalid("SELECTION_NEEDED", says).field("selection", says));
-        }
         if given.notice_ids.len() > IDS_MAX {
             let says = format!("at most {IDS_MAX} ids fit into one request");
             return Err(Failure::invalid("TOO_MANY_IDS", says.clone()).field("selection.notice_ids", says));
@@ -48,16 +44,22 @@ impl Selection {
         let ids = given.notice_ids.iter().map(|id| notice_id(id)).collect::<Result<_, _>>()?;
         let host = given.webhook_host.trim();
         let destination = (!host.is_empty()).then(|| office.secrets.destination(&with_port(host)));
-        Ok(Self {
+        let selection = Self {
             ids,
             alert: alert(office.database.reader(), &given.alert_id).await?,
             contact_id: given.contact_id,
             organisation_id: given.organisation_id,
             channel: channel(&given.channel)?,
             destination,
-            since: given.since.as_ref().and_then(|at| from_timestamp(Some(at))),
-            until: given.until.as_ref().and_then(|at| from_timestamp(Some(at))),
-        })
+            since: moment("selection.since", given.since.is_some(), from_timestamp(given.since.as_ref()))?,
+            until: moment("selection.until", given.until.is_some(), from_timestamp(given.until.as_ref()))?,
+        };
+        // What was understood counts, not what was sent: a host of blanks chooses nothing, and so everything.
+        if selection.condition().is_empty() {
+            let says = "say which: by id, alert, contact, organisation, channel, webhook host or time";
+            return Err(Failure::invalid("SELECTION_NEEDED", says).field("selection", says));
+        }
+        Ok(selection)
     }
 
     /// Whether all notices of an alert are meant, or all of an organisation's.
@@ -125,6 +127,14 @@ impl Selection {
 /// The id of a notice.
 pub(crate) fn notice_id(given: &str) -> Result<Uuid, Failure> {
     Uuid::try_parse(given).map_err(|_| invalid("notice_id", format!("`{}` is no id of a notice", given.escape_debug())))
+}
+
+/// A moment, or none where none is given.
+fn moment(field: &'static str, is_given: bool, read: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>, Failure> {
+    if is_given && read.is_none() {
+        return Err(invalid(field, "is no moment: its nanoseconds must lie between 0 and 999,999,999"));
+    }
+    Ok(read)
 }
 
 /// A channel, or none for an empty text.

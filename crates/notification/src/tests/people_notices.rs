@@ -2,6 +2,7 @@
 
 use tocsin_domain::role::Role;
 use tocsin_platform::testing::TestDatabase;
+use tocsin_proto::convert::timestamp;
 use tocsin_proto::notification::v1::{
     AddMailSuppressionRequest, GetNoticeProgressRequest, GetNoticeProgressResponse, GetNoticeRequest,
     GetNoticeResponse, ListChangesRequest, ListNoticesRequest, Notice, NoticeSelection, RedriveNoticesRequest,
@@ -179,6 +180,11 @@ async fn each_verb_asks_for_its_role_a_selection_and_a_reason() {
     let (harness, _) = refused(TestDatabase::sqlite()).await;
     let nothing = redrive(&harness, NoticeSelection::default(), false).await.unwrap_err();
     assert_eq!(nothing.code(), Code::InvalidArgument);
+    let blank = NoticeSelection { webhook_host: " ".to_owned(), ..NoticeSelection::default() };
+    assert!(redrive(&harness, blank, false).await.unwrap_err().message().contains("say which"));
+    let mut broken = NoticeSelection { since: Some(timestamp(harness.clock.now())), ..NoticeSelection::default() };
+    broken.since.as_mut().unwrap().nanos = -1;
+    assert_eq!(redrive(&harness, broken, false).await.unwrap_err().code(), Code::InvalidArgument);
     let unknown = NoticeSelection { alert_id: "A7F3-K2C".to_owned(), ..NoticeSelection::default() };
     assert_eq!(redrive(&harness, unknown, false).await.unwrap_err().code(), Code::InvalidArgument, "a typing error");
     let reason = RedriveNoticesRequest { selection: Some(by_contact("org-1-c1")), ..Default::default() };
