@@ -70,6 +70,9 @@ pub(super) fn decide(
     settle(standing.state, state, reason, next_at)
 }
 
+/// The most that a destination may ask for, in seconds: one proxy that is set badly must not silence a member.
+const RETRY_AFTER_SECONDS_MAX: u32 = 3_600;
+
 fn retry(
     standing: &Standing<'_>,
     code: &str,
@@ -86,7 +89,8 @@ fn retry(
     };
     match delay {
         Some(delay) => {
-            let at = next_attempt_at(now, delay, retry_after_seconds, Some(standing.deadline));
+            let asked = retry_after_seconds.map(|seconds| seconds.min(RETRY_AFTER_SECONDS_MAX));
+            let at = next_attempt_at(now, delay, asked, Some(standing.deadline));
             (NoticeState::Queued, Some(code.to_owned()), Some(at))
         }
         None => (NoticeState::FailedTemporary, Some(code.to_owned()), None),
@@ -156,6 +160,22 @@ mod tests {
         check(NoticeState::Queued, 3, Some("stopped"), &paused(40), "withdrawn");
         let broken = Outcome::Postponed { code: BREAKER_OPEN, seconds: 15 };
         check(NoticeState::Queued, 3, None, &broken, "queued +15");
+    }
+
+    #[test]
+    fn nobody_is_left_alone_for_longer_than_an_hour_because_it_asks_for_that() {
+        let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        let deadline = now + TimeDelta::hours(12);
+        let standing =
+            Standing { state: NoticeState::Queued, lane: Lane::Urgent, attempts: 0, withdrawn_reason: None, deadline };
+        let asked = Outcome::Temporary {
+            code: "http_429".to_owned(),
+            pace: Pace::Lane,
+            retry_after_seconds: Some(999_999),
+            throttled: true,
+        };
+        let verdict = decide(&standing, &asked, now, &RetrySchedule::default(), 0.0);
+        assert_eq!(verdict.next_at, Some(now + TimeDelta::hours(1)));
     }
 
     #[test]
