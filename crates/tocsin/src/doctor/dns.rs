@@ -239,11 +239,20 @@ mod tests {
         question
     }
 
+    /// A port that is free for one may be taken for the other.
+    async fn both_at_one_port() -> (UdpSocket, TcpListener) {
+        loop {
+            let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+                return (udp, tcp);
+            }
+        }
+    }
+
     #[tokio::test]
     async fn texts_come_whole_by_udp_or_by_tcp() {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (udp, tcp) = both_at_one_port().await;
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).await.unwrap();
         let long = "x".repeat(1_500);
         let whole = long.clone();
         tokio::spawn(async move {
