@@ -69,8 +69,9 @@ impl ContactService for Api {
         &self,
         request: Request<wire::TestContactRequest>,
     ) -> Result<Response<wire::TestContactResponse>, Status> {
-        self.credentials.require(request.metadata(), &TRY_CONTACTS).await?;
-        Ok(Response::new(test_contact::test_contact(&self.office, request.into_inner()).await?))
+        let caller = self.credentials.require(request.metadata(), &TRY_CONTACTS).await?;
+        let actor = caller.actor.as_str();
+        Ok(Response::new(test_contact::test_contact(&self.office, request.into_inner(), actor).await?))
     }
 
     async fn list_contacts(

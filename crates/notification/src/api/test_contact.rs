@@ -8,6 +8,7 @@ use tocsin_domain::channel::Channel;
 use tocsin_platform::failure::Failure;
 use tocsin_proto::notification::v1::{TestContactRequest, TestContactResponse};
 
+use crate::changes::{self, By};
 use crate::channel::Outcome;
 use crate::entity::contact::{Column, Entity};
 use crate::office::Office;
@@ -15,7 +16,11 @@ use crate::probe;
 use crate::render::probe::Probe;
 use crate::selection::channel;
 
-pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -> Result<TestContactResponse, Failure> {
+pub(super) async fn test_contact(
+    office: &Office,
+    request: TestContactRequest,
+    actor: &str,
+) -> Result<TestContactResponse, Failure> {
     let channel = channel(&request.channel)?.unwrap_or(Channel::Webhook);
     let id = request.contact_id;
     let mut found = office.directory.load(office.database.reader(), std::slice::from_ref(&id)).await?;
@@ -26,7 +31,7 @@ pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -
     let delivered = matches!(attempted.outcome, Outcome::Taken { .. });
     let enabled_again = delivered && channel == Channel::Webhook && recipient.webhook_disabled;
     if enabled_again {
-        use_again(office, &id).await?;
+        use_again(office, &id, actor).await?;
     }
     let (outcome, code) = told(attempted.outcome);
     Ok(TestContactResponse {
@@ -39,7 +44,7 @@ pub(super) async fn test_contact(office: &Office, request: TestContactRequest) -
     })
 }
 
-async fn use_again(office: &Office, contact_id: &str) -> Result<(), Failure> {
+async fn use_again(office: &Office, contact_id: &str, actor: &str) -> Result<(), Failure> {
     let transaction = office.database.begin().await?;
     Entity::update_many()
         .col_expr(Column::WebhookDisabled, Expr::value(false))
@@ -47,6 +52,9 @@ async fn use_again(office: &Office, contact_id: &str) -> Result<(), Failure> {
         .filter(Column::ContactId.eq(contact_id))
         .exec(&transaction)
         .await?;
+    let by = By { actor, reason: "test_delivered" };
+    let subject = format!("contact {contact_id}");
+    changes::record(&transaction, office, &by, "contact.use_webhook_again", &subject).await?;
     tocsin_platform::database::commit(transaction, "notification.use_webhook_again").await?;
     Ok(())
 }

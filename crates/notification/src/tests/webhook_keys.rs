@@ -9,8 +9,8 @@ use axum::response::IntoResponse as _;
 use tocsin_domain::role::Role;
 use tocsin_platform::testing::TestDatabase;
 use tocsin_proto::notification::v1::{
-    Contact, ContactSecret, RotateWebhookKeysRequest, RotateWebhookKeysResponse, TestContactRequest,
-    TestContactResponse,
+    Contact, ContactSecret, ListChangesRequest, RotateWebhookKeysRequest, RotateWebhookKeysResponse,
+    TestContactRequest, TestContactResponse,
 };
 use tokio::io::AsyncWriteExt as _;
 use tonic::{Code, Status};
@@ -208,6 +208,11 @@ async fn a_test_delivery_tells_what_came_back_and_brings_a_webhook_back_into_use
     assert_eq!(good.answer, "", "nothing is kept of a success");
     let second = test(&harness, "org-1-c1", "").await.unwrap();
     assert!(!second.enabled_again);
+    let ask = harness.authorised(Role::Administrator, ListChangesRequest::default()).await;
+    let changes = harness.notices_client().await.list_changes(ask).await.unwrap().into_inner().changes;
+    let again: Vec<_> = changes.iter().filter(|change| change.kind == "contact.use_webhook_again").collect();
+    assert_eq!(again.len(), 1, "{changes:?}");
+    assert_eq!(again[0].subject, "contact org-1-c1");
     harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
     harness.until(&["org-1-c1 webhook delivered", "org-1-c1 webhook rejected_permanent"]).await;
     let unknown = test(&harness, "org-9-c9", "").await.unwrap_err();
