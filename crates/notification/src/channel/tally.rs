@@ -57,11 +57,13 @@ impl Tally {
         code.clone_into(&mut last.failure_code);
     }
 
-    /// The same by the outcome of an attempt. That a number is refused says nothing of the gateway.
+    /// The same by the outcome of an attempt. That a number is refused says nothing of the gateway; a refusal after which
+    /// it may be asked again is one of us, as when a key has expired.
     pub(crate) fn note(&self, outcome: &Outcome) {
         match outcome {
             Outcome::Taken { .. } => self.took(),
             Outcome::Temporary { code, .. } => self.failed(code),
+            Outcome::Refused { code, tries } if *tries > 1 => self.failed(code),
             Outcome::Refused { .. } | Outcome::Gone { .. } | Outcome::Withheld { .. } | Outcome::Postponed { .. } => {}
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tocsin_platform::lifecycle::{Reconciler, Shutdown};
+use tocsin_platform::telemetry::metrics;
 
 use crate::channel::Outcome;
 use crate::entity::sms::gateway;
@@ -41,6 +42,7 @@ impl Pauses {
             .into_tuple()
             .all(connection)
             .await?;
+        metrics().upkeep.gateways_paused.set(i64::try_from(names.len()).unwrap_or(i64::MAX));
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = names.into_iter().collect();
         Ok(())
     }

@@ -109,6 +109,8 @@ pub struct UpkeepMetrics {
     pub audit_completed_timestamp_seconds: IntGauge,
     /// Smarthosts that rest because they did not answer.
     pub smarthosts_resting: IntGauge,
+    /// Gateways and smarthosts that people have paused.
+    pub gateways_paused: IntGauge,
 }
 
 impl UpkeepMetrics {
@@ -130,6 +132,7 @@ impl UpkeepMetrics {
                 "When the notices were last audited",
             )?,
             smarthosts_resting: gauge(registry, "tocsin_smarthosts_resting", "Smarthosts that do not answer and rest")?,
+            gateways_paused: gauge(registry, "tocsin_gateways_paused", "Gateways that people have paused")?,
         })
     }
 }
