@@ -157,11 +157,9 @@ async fn verify(client: &Client, wanted: Verify) -> Result<(), Failed> {
     }
     let message = wire::SendContactCodeRequest { contact_id: contact.clone(), channel: channel.clone() };
     let answer = ask!(client, Repeat::Never, send_contact_code, message)?;
+    left(&answer.outcome, &answer.code, "the code")
+        .map_err(|failed| failed.advise("mend what the answer says, and ask again in a minute"))?;
     client.answer("tocsin.notification.v1.SendContactCodeResponse", &answer, page::code_sent)?;
-    if ["temporary", "refused", "gone"].contains(&answer.outcome.as_str()) {
-        let message = format!("the code did not leave: {}", answer.code);
-        return Err(Failed::new(Exit::Refused, message).advise("mend what the answer says, and ask again in a minute"));
-    }
     if client.form == Form::Text && std::io::stdin().is_terminal() {
         let code = input::line("The six digits that the contact tells you: ")?;
         return confirm(client, contact, channel, code).await;
@@ -181,7 +179,16 @@ async fn test(client: &Client, wanted: Test) -> Result<(), Failed> {
     let message = wire::TestContactRequest { contact_id: wanted.contact, channel: wanted.channel };
     // Asked again it would be a second test.
     let answer = ask!(client, Repeat::Never, test_contact, message)?;
-    client.answer("tocsin.notification.v1.TestContactResponse", &answer, page::tested)
+    client.answer("tocsin.notification.v1.TestContactResponse", &answer, page::tested)?;
+    left(&answer.outcome, &answer.code, "the test")
+}
+
+/// Fails when what was sent was not taken, so that a script sees it too.
+pub(super) fn left(outcome: &str, code: &str, what: &str) -> Result<(), Failed> {
+    if ["temporary", "refused", "gone"].contains(&outcome) {
+        return Err(Failed::new(Exit::Refused, format!("{what} was not taken: {}", output::clean(code))));
+    }
+    Ok(())
 }
 
 async fn rotate(client: &Client, wanted: Rotate) -> Result<(), Failed> {

@@ -36,7 +36,8 @@ pub(super) async fn run(client: &Client, command: GatewayCommand) -> Result<(), 
             let message = wire::TestGatewayRequest { name: wanted.gateway, to: wanted.to, language: wanted.language };
             // Asked again it would be a second test.
             let answer = ask!(client, GatewayServiceClient, Repeat::Never, test_gateway, message)?;
-            client.answer("tocsin.notification.v1.TestGatewayResponse", &answer, page::tested)
+            client.answer("tocsin.notification.v1.TestGatewayResponse", &answer, page::tested)?;
+            super::contact::left(&answer.outcome, &answer.code, "the test")
         }
         GatewayCommand::Pause(wanted) => {
             let message = wire::PauseGatewayRequest { name: wanted.gateway, reason: wanted.reason };

@@ -67,6 +67,7 @@ async fn import(
     contacts: &[Contact],
 ) -> Result<(), Failed> {
     let file = arguments.secrets.as_deref().map(SecretFile::create).transpose()?;
+    tell_who_goes(client, organisations).await?;
     let bar = progress(organisations.len() + contacts.len());
     let (contact_counts, secrets) = import_contacts(client, contacts, &bar).await;
     // What was made before a failure is told too: it cannot be asked for again.
@@ -75,6 +76,24 @@ async fn import(
     let organisation_counts = import_organisations(client, organisations, &bar).await?;
     bar.finish_and_clear();
     tell(client.form, (!organisations.is_empty()).then_some(organisation_counts), contact_counts);
+    Ok(())
+}
+
+/// An organisation's contacts are those of the file: whoever was added one by one since is no longer alerted.
+async fn tell_who_goes(client: &Client, organisations: &[Organisation]) -> Result<(), Failed> {
+    if organisations.is_empty() {
+        return Ok(());
+    }
+    for known in all(client).await?.organisations {
+        let Some(new) = organisations.iter().find(|one| one.organisation_id == known.organisation_id) else { continue };
+        for contact in known.contact_ids.iter().filter(|id| !new.contact_ids.contains(id)) {
+            let (contact, organisation) = (output::clean(contact), output::clean(&known.organisation_id));
+            eprintln!(
+                "warning: the file does not name contact {contact} of organisation {organisation}, who will not be \
+                 alerted any more; to keep them, add them to the file and import it again"
+            );
+        }
+    }
     Ok(())
 }
 
@@ -176,8 +195,8 @@ pub(super) fn keep(file: Option<SecretFile>, secrets: &[ContactSecret]) -> Resul
         None if secrets.is_empty() => Ok(()),
         None => {
             eprintln!(
-                "warning: shared words and webhook secrets were made for {} contacts and told only once; \
-                 import with --secrets FILE to keep them",
+                "warning: shared words and webhook secrets were made for {} contacts and were to be told once; without \
+                 --secrets FILE nobody has them. Webhook keys are made anew by `tocsin contact rotate`",
                 secrets.len()
             );
             Ok(())
