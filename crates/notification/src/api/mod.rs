@@ -7,6 +7,7 @@ mod get_notice_progress;
 mod import_contacts;
 mod list_changes;
 mod list_contacts;
+mod list_degraded_destinations;
 mod list_notices;
 mod list_replies;
 mod mail_suppressions;

@@ -15,7 +15,8 @@ use super::Api;
 use super::list_contacts::Addresses;
 use super::{
     contact_codes, gateways, get_notice, get_notice_progress, import_contacts, list_changes, list_contacts,
-    list_notices, list_replies, preview_notices, redrive_notices, rotate_webhook_keys, test_contact, withdraw_notices,
+    list_degraded_destinations, list_notices, list_replies, preview_notices, redrive_notices, rotate_webhook_keys,
+    test_contact, withdraw_notices,
 };
 
 /// Whoever looks after notices.
@@ -24,6 +25,8 @@ const LOOK_AFTER_NOTICES: [Role; 3] = [Role::Operator, Role::Coordinator, Role::
 const KNOW_RECIPIENTS: [Role; 2] = [Role::Coordinator, Role::DutyOfficer];
 /// Whoever keeps gateways running.
 const KEEP_GATEWAYS: [Role; 2] = [Role::Operator, Role::Administrator];
+/// Whoever may see which destinations fail.
+const SEE_DEGRADED: [Role; 4] = [Role::Operator, Role::Administrator, Role::Coordinator, Role::DutyOfficer];
 /// Whoever tries whether a contact can be reached.
 const TRY_CONTACTS: [Role; 2] = [Role::Administrator, Role::Operator];
 /// Whoever may see contacts, masked.
@@ -217,6 +220,16 @@ impl GatewayService for Api {
         let caller = self.credentials.require(request.metadata(), &KEEP_GATEWAYS).await?;
         let actor = caller.actor.as_str();
         Ok(Response::new(gateways::test(&self.office, request.into_inner(), actor).await?))
+    }
+
+    async fn list_degraded_destinations(
+        &self,
+        request: Request<wire::ListDegradedDestinationsRequest>,
+    ) -> Result<Response<wire::ListDegradedDestinationsResponse>, Status> {
+        let caller = self.credentials.require(request.metadata(), &SEE_DEGRADED).await?;
+        let names = caller.has_any(&KNOW_RECIPIENTS);
+        let answer = list_degraded_destinations::list_degraded_destinations(&self.office, request.get_ref(), names)?;
+        Ok(Response::new(answer))
     }
 }
 

@@ -161,9 +161,13 @@ impl EngineHandle {
     }
 
     /// The destinations that fail as this process sees them, those that fail longest first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the door for operators that shows it stands elsewhere"))]
     pub(crate) fn degraded(&self) -> Vec<Degraded> {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner).degraded()
+    }
+
+    /// When this process began to see which destinations fail.
+    pub(crate) fn watches_since(&self) -> Instant {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner).began()
     }
 
     /// Says that something may have become due.

@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 use tocsin_domain::channel::Channel;
+use tocsin_domain::role::Role;
 use tocsin_platform::testing::{TestDatabase, wait_until};
+use tocsin_proto::convert::from_timestamp;
+use tocsin_proto::notification::v1::{ListDegradedDestinationsRequest, ListDegradedDestinationsResponse};
+use tonic::{Code, Status};
 
 use super::harness::{Alert, Harness, PATIENCE, contact_with_hook};
 use super::leases::another_process;
@@ -137,5 +141,56 @@ async fn a_channel_that_ends_does_not_keep_the_next_one_waiting() {
     harness.request(&Alert::new("p2", "AMBER"), &contacts).await;
     wait_until("the second alert arrives by mail", PATIENCE, async || harness.mail.log().count() == 2).await;
     assert!(began.elapsed() < Duration::from_mins(1), "it waited for its 90 seconds");
+    harness.stop().await;
+}
+
+async fn list_degraded(
+    harness: &Harness,
+    role: Role,
+    page_token: &str,
+) -> Result<ListDegradedDestinationsResponse, Status> {
+    let ask = ListDegradedDestinationsRequest { page_size: 1, page_token: page_token.to_owned() };
+    let ask = harness.authorised(role, ask).await;
+    harness.gateways().await.list_degraded_destinations(ask).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn people_see_in_pages_what_fails_and_an_operator_sees_nobodys_id() {
+    let before = chrono::Utc::now();
+    let harness = Harness::start_with(TestDatabase::sqlite(), SETTINGS).await;
+    let none = list_degraded(&harness, Role::Operator, "").await.unwrap();
+    assert_eq!((none.destinations.len(), none.next_page_token.as_str()), (0, ""));
+    let seen_since = from_timestamp(none.seen_since.as_ref()).unwrap();
+    assert!(before <= seen_since && seen_since <= harness.clock.now(), "since its start: {seen_since}");
+
+    let hosts = [Host::start().await, Host::start().await];
+    // One after the other, so that their order is known.
+    for (place, host) in (1_u32..).zip(&hosts) {
+        let organisation = format!("org-{place}");
+        let contacts: Vec<_> =
+            (1..=4).map(|number| contact_with_hook(&organisation, number, "en", &["webhook"], host.hook())).collect();
+        harness.import(contacts.clone()).await.unwrap();
+        harness.request(&Alert::new("p3", "AMBER"), &contacts).await;
+        let fails = async || harness.running.office.engine.degraded().len() == usize::try_from(place).unwrap();
+        wait_until("its breaker opens", PATIENCE, fails).await;
+    }
+    for role in [Role::Coordinator, Role::DutyOfficer, Role::Operator, Role::Administrator] {
+        let first = list_degraded(&harness, role, "").await.unwrap();
+        let second = list_degraded(&harness, role, &first.next_page_token).await.unwrap();
+        assert_eq!((first.next_page_token.is_empty(), second.next_page_token.as_str()), (false, ""), "{role:?}");
+        let names = matches!(role, Role::Coordinator | Role::DutyOfficer);
+        for (page, organisation) in [(first, "org-1-c"), (second, "org-2-c")] {
+            assert_eq!(page.destinations.len(), 1, "{role:?}");
+            let one = &page.destinations[0];
+            assert!(one.channel == "webhook" && one.failures >= 3, "{one:?}");
+            assert!(from_timestamp(one.since.as_ref()).unwrap() >= seen_since, "{one:?}");
+            assert_eq!(!one.contact_ids.is_empty(), names, "{role:?}: {one:?}");
+            assert!(one.contact_ids.iter().all(|id| id.starts_with(organisation)), "{one:?}");
+        }
+    }
+    let refused = list_degraded(&harness, Role::Auditor, "").await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let wrong = list_degraded(&harness, Role::Operator, "nowhere").await.unwrap_err();
+    assert_eq!(wrong.code(), Code::InvalidArgument);
     harness.stop().await;
 }

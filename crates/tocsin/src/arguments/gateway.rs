@@ -35,6 +35,13 @@ Example:
     /// Use a paused gateway again; what waited for it leaves at once.
     #[command(after_help = "Example:\n  tocsin gateway resume kannel --reason provider_is_back")]
     Resume(Named),
+    /// List destinations that fail, webhook hosts too, those that fail longest first.
+    #[command(after_help = "It is what the asked process has seen since its start; another process may see others.
+Coordinators and duty officers see whose attempts failed; --json names up to a hundred.
+
+Example:
+  tocsin gateway degraded")]
+    Degraded(Paging),
 }
 
 /// `tocsin gateway test`

@@ -95,6 +95,8 @@ const COMMANDS: &[&str] = &[
     "gateway test kannel --to +447700900123 --language es",
     "gateway pause kannel --reason maintenance",
     "gateway resume mail.example:587 --reason mended",
+    "gateway degraded --limit 20 --page t",
+    "gateway degraded --all --json",
     "suppression list --all",
     "suppression add c --reason r",
     "suppression remove c",
@@ -140,6 +142,7 @@ fn what_contradicts_itself_is_refused() {
         "notice list --limit 0",
         "gateway pause kannel",
         "gateway test kannel",
+        "gateway degraded kannel",
         "contact add",
         "contact add c --file f",
         "contact verify c",
@@ -274,5 +277,44 @@ fn the_help_of_case_shows_the_road_of_a_case() {
 
     Options:
       -h, --help  Print help
+    ");
+}
+
+#[test]
+fn the_help_of_gateway_shows_what_can_be_done_and_what_fails() {
+    let mut gateway = command().find_subcommand("gateway").unwrap().clone().term_width(100);
+    let degraded = gateway.find_subcommand("degraded").unwrap().clone().term_width(100).render_help().to_string();
+    insta::assert_snapshot!(format!("{}\n{degraded}", gateway.render_help()), @r"
+    Smarthosts, SMS gateways, Signal and Matrix: how each stands; test, pause, resume
+
+    Usage: gateway <COMMAND>
+
+    Commands:
+      list      List smarthosts, SMS gateways, Signal and Matrix, and how each stands
+      test      Send a text that says that it is a test through one gateway, now, also while it is
+                paused
+      pause     Send nothing more through a gateway until it is resumed, by any process. Receipts are
+                still taken
+      resume    Use a paused gateway again; what waited for it leaves at once
+      degraded  List destinations that fail, webhook hosts too, those that fail longest first
+
+    Options:
+      -h, --help  Print help
+
+    List destinations that fail, webhook hosts too, those that fail longest first
+
+    Usage: degraded [OPTIONS]
+
+    Options:
+          --limit <NUMBER>  How many to show, at most 200 [default: 50]
+          --page <TOKEN>    Go on where the page before ended, as it said
+          --all             Show every page
+      -h, --help            Print help
+
+    It is what the asked process has seen since its start; another process may see others.
+    Coordinators and duty officers see whose attempts failed; --json names up to a hundred.
+
+    Example:
+      tocsin gateway degraded
     ");
 }

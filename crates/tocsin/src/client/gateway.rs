@@ -53,7 +53,30 @@ pub(super) async fn run(client: &Client, command: GatewayCommand) -> Result<(), 
                 page::table(answer.gateway.as_slice()).to_string()
             })
         }
+        GatewayCommand::Degraded(paging) => list_degraded(client, paging).await,
     }
+}
+
+async fn list_degraded(client: &Client, paging: Paging) -> Result<(), Failed> {
+    let mut whole = wire::ListDegradedDestinationsResponse { next_page_token: paging.page, ..Default::default() };
+    loop {
+        let message =
+            wire::ListDegradedDestinationsRequest { page_size: paging.limit, page_token: whole.next_page_token };
+        let part = ask!(client, GatewayServiceClient, Repeat::Safe, list_degraded_destinations, message)?;
+        whole.destinations.extend(part.destinations);
+        (whole.next_page_token, whole.seen_since) = (part.next_page_token, part.seen_since);
+        if !paging.all || whole.next_page_token.is_empty() {
+            break;
+        }
+    }
+    client.answer("tocsin.notification.v1.ListDegradedDestinationsResponse", &whole, |list| {
+        page::degraded(&list.destinations).to_string()
+    })?;
+    if client.form == Form::Text {
+        eprintln!("{}", page::seen(whole.seen_since.as_ref()));
+    }
+    client.tell_of_more(&whole.next_page_token);
+    Ok(())
 }
 
 /// Carries a command about suppressed addresses out.

@@ -47,6 +47,8 @@ pub(super) enum Change {
 /// A destination that fails, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Degraded {
+    /// Names it, and tells nobody where it is.
+    pub(crate) destination: i64,
     pub(crate) channel: Channel,
     /// Contacts whose attempts failed there, at most a hundred; of a gateway that all share it is a sample.
     pub(crate) contact_ids: Vec<String>,
@@ -181,9 +183,16 @@ impl Breakers {
 
     /// The destinations that fail, those that fail longest first.
     pub(super) fn degraded(&self) -> Vec<Degraded> {
-        let mut degraded: Vec<Degraded> = self.known.values().filter_map(Breaker::degraded).collect();
-        degraded.sort_by(|one, other| (one.since, &one.contact_ids).cmp(&(other.since, &other.contact_ids)));
+        let known = self.known.iter();
+        let mut degraded: Vec<Degraded> =
+            known.filter_map(|(destination, breaker)| breaker.degraded(*destination)).collect();
+        degraded.sort_by_key(|one| (one.since, one.destination));
         degraded
+    }
+
+    /// When this process began to watch.
+    pub(super) fn began(&self) -> Instant {
+        self.began
     }
 
     fn window(&self) -> Duration {
@@ -259,9 +268,10 @@ impl Breaker {
         counts.fold((0, 0), |(ended, failed), part| (ended + part.ended, failed + part.failed))
     }
 
-    fn degraded(&self) -> Option<Degraded> {
+    fn degraded(&self, destination: Destination) -> Option<Degraded> {
         let open = self.open.as_ref()?;
         Some(Degraded {
+            destination,
             channel: self.channel,
             contact_ids: self.contacts.iter().cloned().collect(),
             since: open.since,

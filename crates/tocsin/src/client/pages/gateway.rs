@@ -1,8 +1,12 @@
 //! Gateways and suppressed addresses as operators read them.
 
-use tocsin_proto::notification::v1::{Gateway, MailSuppression, TestGatewayResponse};
+use prost_types::Timestamp;
+use tocsin_proto::notification::v1::{DegradedDestination, Gateway, MailSuppression, TestGatewayResponse};
 
 use crate::output::{Page, Table, moment};
+
+/// The most contacts that a table names of one destination; a program gets all.
+const CONTACTS_SHOWN: usize = 3;
 
 /// The table of gateways.
 pub(in crate::client) fn table(gateways: &[Gateway]) -> Table {
@@ -26,6 +30,33 @@ pub(in crate::client) fn table(gateways: &[Gateway]) -> Table {
         ]);
     }
     table
+}
+
+/// The table of destinations that fail.
+pub(in crate::client) fn degraded(destinations: &[DegradedDestination]) -> Table {
+    let mut table = Table::new(["channel", "fails since", "failures", "contacts"]);
+    for one in destinations {
+        table.row([
+            one.channel.clone(),
+            moment(one.since.as_ref()),
+            one.failures.to_string(),
+            some_of(&one.contact_ids),
+        ]);
+    }
+    table
+}
+
+/// Of what that list tells.
+pub(in crate::client) fn seen(since: Option<&Timestamp>) -> String {
+    format!("as the asked process has seen it since {}; another process may see others", moment(since))
+}
+
+fn some_of(contacts: &[String]) -> String {
+    let shown = contacts.iter().take(CONTACTS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match contacts.len().saturating_sub(CONTACTS_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// How a test went.

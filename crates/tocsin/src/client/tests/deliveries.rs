@@ -2,9 +2,9 @@
 
 use prost_types::Timestamp;
 use tocsin_proto::notification::v1::{
-    Attempt, Bounce, Change, ContactAddress, ContactSummary, Gateway, GetContactResponse, GetNoticeProgressResponse,
-    GetNoticeResponse, MailSuppression, Notice, NoticeCount, RedriveNoticesResponse, Submission,
-    WithdrawNoticesResponse,
+    Attempt, Bounce, Change, ContactAddress, ContactSummary, DegradedDestination, Gateway, GetContactResponse,
+    GetNoticeProgressResponse, GetNoticeResponse, MailSuppression, Notice, NoticeCount, RedriveNoticesResponse,
+    Submission, WithdrawNoticesResponse,
 };
 
 use super::super::pages::{contact, gateway, notice};
@@ -205,6 +205,25 @@ fn the_table_of_gateways() {
 
     contact     kind          detail  since                 until
     org-014-c1  hard_bounces  5.1.1   2026-07-05T15:40:00Z  -
+    ");
+}
+
+#[test]
+fn the_table_of_destinations_that_fail() {
+    let failing = |channel: &str, failures, contacts: u32| DegradedDestination {
+        channel: channel.into(),
+        since: Some(at(0)),
+        failures,
+        contact_ids: (1..=contacts).map(|number| format!("org-{number:03}-c1")).collect(),
+    };
+    // An operator sees nobody's id.
+    let list = [failing("webhook", 1_204, 0), failing("webhook", 5, 2), failing("email", 12, 100)];
+    insta::assert_snapshot!(format!("{}\n{}", gateway::degraded(&list).plain(), gateway::seen(Some(&at(0)))), @r"
+    channel  fails since           failures  contacts
+    webhook  2026-07-05T15:40:00Z  1204      -
+    webhook  2026-07-05T15:40:00Z  5         org-001-c1, org-002-c1
+    email    2026-07-05T15:40:00Z  12        org-001-c1, org-002-c1, org-003-c1 and 97 more
+    as the asked process has seen it since 2026-07-05T15:40:00Z; another process may see others
     ");
 }
 
