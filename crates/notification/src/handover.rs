@@ -36,19 +36,20 @@ pub(crate) async fn call_coordinators<C: ConnectionTrait>(
         let key = (bulletin.row.bulletin_id, bulletin.row.revision);
         if !seen.contains(&key) && bulletin.facts.kind == BulletinKind::Alert {
             seen.push(key);
-            call(office, connection, bulletin, now).await?;
+            call(office, connection, &bulletin.row, now).await?;
         }
     }
     Ok(())
 }
 
-async fn call<C: ConnectionTrait>(
+/// Calls the coordinator of one bulletin; whoever asks has looked whether it is an alert's.
+pub(crate) async fn call<C: ConnectionTrait>(
     office: &Office,
     connection: &C,
-    about: &Bulletin,
+    about: &bulletin::Model,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let coordinator = about.row.coordinator_id.clone();
+    let coordinator = about.coordinator_id.clone();
     if coordinator.is_empty() {
         return Ok(());
     }
@@ -56,9 +57,9 @@ async fn call<C: ConnectionTrait>(
     if contacts.get(&coordinator).is_none_or(|contact| contact.organisation_id.is_some()) {
         return Ok(());
     }
-    let id = about.row.bulletin_id;
+    let id = about.bulletin_id;
     let row = bulletin::Model {
-        bulletin_id: derived_id(&format!("handover:{id}:{}", about.row.revision)),
+        bulletin_id: derived_id(&format!("handover:{id}:{}", about.revision)),
         revision: 0,
         kind: BulletinKind::Handover.as_str().to_owned(),
         priority: Priority::P1.as_str().to_owned(),
@@ -69,7 +70,7 @@ async fn call<C: ConnectionTrait>(
         coordinator_name: String::new(),
         sealed_texts: None,
         created_at_ms: to_ms(now),
-        ..about.row.clone()
+        ..about.clone()
     };
     let batch_id = row.bulletin_id.to_string();
     let handover = Bulletin::from_row(row.clone()).map_err(|error| DbErr::Custom(error.to_string()))?;

@@ -220,7 +220,7 @@ impl Known {
     }
 
     fn again(&self, row: &notice::Model, now: DateTime<Utc>) -> Result<Again<'_>, &'static str> {
-        let bulletin = self.bulletins.get(&(row.bulletin_id, row.revision)).ok_or("too_late")?;
+        let bulletin = self.bulletins.get(&(row.bulletin_id, row.revision)).ok_or("bulletin_unreadable")?;
         let over = |at: i64| from_ms(at) <= now;
         if over(bulletin.row.expires_at_ms) || bulletin.row.consent_expires_at_ms.is_some_and(over) {
             return Err("too_late");

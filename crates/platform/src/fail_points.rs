@@ -29,6 +29,7 @@ pub const COMMITS: &[&str] = &[
     "notification.confirm_code",
     "notification.count_refusal",
     "notification.delete_texts",
+    "notification.end_unreadable",
     "notification.end_unreceipted",
     "notification.forget_receipts",
     "notification.import_contacts",

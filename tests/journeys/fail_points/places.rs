@@ -239,6 +239,8 @@ pub(super) const NOT_WALKED: &[(&str, &str)] = &[
     ("notification.take_reply.after", "nobody writes back by SMS here"),
     ("notification.watch_receipts.before", "every receipt comes long before it is missed"),
     ("notification.watch_receipts.after", "every receipt comes long before it is missed"),
+    ("notification.end_unreadable.before", "every bulletin can be read; the next claim ends what this one did not"),
+    ("notification.end_unreadable.after", "every bulletin can be read; the next claim ends what this one did not"),
     (
         "notification.end_unreceipted.before",
         "receipts are overdue after days; the next audit ends what this one did not",

@@ -1,6 +1,7 @@
 //! Claiming: due notices become this process's for the length of a lease, in batches, urgent first.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,10 @@ use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_platform::clock::to_ms;
 use tocsin_platform::database::agreed_now;
+use tracing::warn;
 
-use super::Ready;
 use super::lease::{AgreedTime, Lease};
+use super::{Ready, unreadable};
 use crate::entity::notice;
 use crate::office::Office;
 
@@ -110,21 +112,33 @@ async fn next_due(office: &Office, lanes: &[Vec<i64>]) -> Result<Option<i64>, Db
     Ok(earliest)
 }
 
-/// Adds to each row what sending it needs.
-pub(super) async fn complete(
-    office: &Office,
-    rows: Vec<notice::Model>,
-    lease_ends: Instant,
-) -> Result<Vec<Ready>, DbErr> {
+/// Adds to each row what sending it needs. Those of which nobody can say what they are about end here.
+async fn complete(office: &Office, rows: Vec<notice::Model>, lease_ends: Instant) -> Result<Vec<Ready>, DbErr> {
     let ids: BTreeSet<String> = rows.iter().map(|row| row.contact_id.clone()).collect();
     let ids: Vec<String> = ids.into_iter().collect();
     let reader = office.database.reader();
     let contacts = office.directory.load(reader, &ids).await?;
     let mut ready = Vec::with_capacity(rows.len());
+    let mut without_bulletin = Vec::new();
+    // Each is tried once for all its notices.
+    let mut bulletins = HashMap::new();
     for notice in rows {
-        let Some(bulletin) = office.bulletin(reader, notice.bulletin_id, notice.revision).await? else { continue };
+        let key = (notice.bulletin_id, notice.revision);
+        let bulletin = match bulletins.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(office.bulletin(reader, key.0, key.1).await?),
+        };
+        let Some(bulletin) = bulletin.clone() else {
+            without_bulletin.push(notice.notice_id);
+            continue;
+        };
         let recipient = contacts.get(&notice.contact_id).cloned();
         ready.push(Ready { notice, recipient, bulletin, lease_ends });
+    }
+    if let Err(error) = unreadable::end(office, &without_bulletin).await {
+        // The others must not wait for them.
+        let count = without_bulletin.len();
+        warn!(reason = %error, count, "notices whose bulletin cannot be read end at their next claim");
     }
     Ok(ready)
 }

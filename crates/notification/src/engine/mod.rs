@@ -14,6 +14,7 @@ mod lease;
 mod relief;
 mod results;
 mod slots;
+mod unreadable;
 mod verdict;
 mod withdrawals;
 

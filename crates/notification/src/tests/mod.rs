@@ -29,6 +29,7 @@ mod sms_kannel;
 mod sms_providers;
 mod sms_replies;
 mod ssrf;
+mod unreadable;
 mod webhook_client;
 mod webhook_hostile;
 mod webhook_keys;

@@ -141,6 +141,7 @@ fn why_left(reason: &str) -> &str {
         "too_late" => "their alert has expired",
         "withdrawn" => "they were withdrawn or answered",
         "no_address" => "they have no address",
+        "bulletin_unreadable" => "nobody can read what they are about",
         other => other,
     }
 }
