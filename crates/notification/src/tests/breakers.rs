@@ -156,7 +156,7 @@ async fn list_degraded(
 
 #[tokio::test]
 async fn people_see_in_pages_what_fails_and_an_operator_sees_nobodys_id() {
-    let before = chrono::Utc::now();
+    let before = tocsin_platform::clock::Clock::system().now();
     let harness = Harness::start_with(TestDatabase::sqlite(), SETTINGS).await;
     let none = list_degraded(&harness, Role::Operator, "").await.unwrap();
     assert_eq!((none.destinations.len(), none.next_page_token.as_str()), (0, ""));
