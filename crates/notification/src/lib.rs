@@ -25,6 +25,7 @@ pub mod inspect;
 mod mail;
 mod office;
 mod probe;
+mod sizes;
 mod store;
 
 mod api;

@@ -1,6 +1,7 @@
 //! notification's own tables, the same for SQLite and PostgreSQL.
 
 mod auditor;
+mod leaner;
 mod mail;
 mod people;
 mod sms;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
         migrations.push(Box::new(sms::SmsTables));
         migrations.push(Box::new(auditor::Unexplained));
         migrations.push(Box::new(people::PeopleTables));
+        migrations.push(Box::new(leaner::LeanerIndexes));
         migrations
     }
 }

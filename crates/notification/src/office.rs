@@ -22,11 +22,9 @@ use crate::engine::EngineHandle;
 use crate::entity::{bulletin, notice};
 use crate::gateways::Pauses;
 use crate::secrets::LocalSecrets;
+use crate::sizes::in_sizes;
 use crate::sms::Desk;
 use crate::store::serialise_bulletin;
-
-/// Rows in one insert: a notice has 22 columns, and SQLite binds at most 32,766 values.
-const ROWS_AN_INSERT: usize = 1_000;
 
 /// The post office.
 pub(crate) struct Office {
@@ -117,7 +115,7 @@ pub(crate) async fn insert_bulletin<C: ConnectionTrait>(connection: &C, row: &bu
 pub(crate) async fn insert_notices<C: ConnectionTrait>(connection: &C, rows: &[notice::Model]) -> Result<u64, DbErr> {
     use notice::Column;
     let mut inserted = 0;
-    for chunk in rows.chunks(ROWS_AN_INSERT) {
+    for chunk in in_sizes(rows) {
         let known = OnConflict::columns([Column::BulletinId, Column::Revision, Column::ContactId, Column::Channel])
             .do_nothing()
             .to_owned();

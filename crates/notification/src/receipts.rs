@@ -17,6 +17,7 @@ use crate::entity::notice;
 use crate::entity::sms::submission;
 use crate::handover;
 use crate::office::Office;
+use crate::sizes::filled;
 use crate::sms::MessageId;
 use crate::sms::ledger::{self, Standing, Step, Usable};
 use crate::store::{Change, update_notices};
@@ -96,7 +97,7 @@ impl Reviewed {
         now_ms: i64,
     ) -> Result<Self, DbErr> {
         let rows = notice::Entity::find()
-            .filter(notice::Column::NoticeId.is_in(ids.iter().copied()))
+            .filter(notice::Column::NoticeId.is_in(filled(ids.to_vec())))
             .order_by_asc(notice::Column::NoticeId)
             .lock_exclusive()
             .all(connection)

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::bulletin::Bulletin;
 use crate::entity::notice;
 use crate::office::Office;
+use crate::sizes::filled;
 
 /// The most notices of one transaction.
 const BATCH_MAX: u64 = 500;
@@ -88,7 +89,7 @@ pub(crate) async fn report(office: &Office) -> Result<usize, DbErr> {
         .collect();
     notice::Entity::update_many()
         .col_expr(Column::OwedSinceMs, Expr::value(Option::<i64>::None))
-        .filter(Column::NoticeId.is_in(rows.iter().map(|row| row.notice_id)))
+        .filter(Column::NoticeId.is_in(filled(rows.iter().map(|row| row.notice_id).collect())))
         .exec(&transaction)
         .await?;
     office.outbox.record(&transaction, &events).await?;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr,
+    EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
 use tocsin_domain::notice::NoticeState;
 use tocsin_platform::database::take_turn;
@@ -14,11 +14,10 @@ use uuid::Uuid;
 use crate::bulletin::Bulletin;
 use crate::engine::Withdrawn;
 use crate::entity::{notice, withdrawal};
+use crate::sizes::{filled, in_sizes};
 
-/// Rows in one statement.
-const ROWS_A_STATEMENT: usize = 500;
 /// Ids in one query.
-const IDS_A_QUERY: usize = 1_000;
+const IDS_A_QUERY: usize = 1_024;
 /// Values of one row below.
 const CHANGE_COLUMNS: usize = 10;
 
@@ -54,31 +53,42 @@ impl Change {
     }
 }
 
-/// Writes all changes, one statement for each 500.
+/// Writes all changes in statements of a few sizes.
 pub(crate) async fn update_notices<C: ConnectionTrait>(connection: &C, changes: &[Change]) -> Result<(), DbErr> {
-    for chunk in changes.chunks(ROWS_A_STATEMENT) {
-        let mut sql = String::from(
-            "WITH change (notice_id, state, reason, attempts, next_at_ms, handed_to, provider_id, version, \
-             owed_since_ms, changed_at_ms) AS (VALUES ",
-        );
-        for row in 0..chunk.len() {
-            let first = row * CHANGE_COLUMNS + 1;
-            let places: Vec<String> = (first..first + CHANGE_COLUMNS).map(|place| format!("${place}")).collect();
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            sql.push_str(&places.join(", "));
-            sql.push(')');
-        }
-        sql.push_str(
-            ") UPDATE notices SET state = change.state, reason = change.reason, attempts = change.attempts, \
-             next_at_ms = change.next_at_ms, lease_owner = NULL, handed_to = change.handed_to, \
-             provider_id = change.provider_id, version = change.version, owed_since_ms = change.owed_since_ms, \
-             changed_at_ms = change.changed_at_ms FROM change WHERE notices.notice_id = change.notice_id",
-        );
-        let values: Vec<Value> = chunk.iter().flat_map(Change::values).collect();
-        let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    for some in in_sizes(changes) {
+        let backend = connection.get_database_backend();
+        let values: Vec<Value> = some.iter().flat_map(Change::values).collect();
+        let statement = Statement::from_sql_and_values(backend, update_of(some.len(), backend), values);
         connection.execute_raw(statement).await?;
     }
     Ok(())
+}
+
+/// The statement for so many changes.
+fn update_of(rows: usize, backend: DatabaseBackend) -> String {
+    let mut sql = String::from(
+        "WITH change (notice_id, state, reason, attempts, next_at_ms, handed_to, provider_id, version, \
+         owed_since_ms, changed_at_ms) AS (VALUES ",
+    );
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..CHANGE_COLUMNS {
+            sql.push_str(if column == 0 { "" } else { ", " });
+            match backend {
+                DatabaseBackend::Postgres => sql.push_str(&format!("${}", row * CHANGE_COLUMNS + column + 1)),
+                // Numbered places have names in SQLite, and it looks through all of them for each.
+                _ => sql.push('?'),
+            }
+        }
+        sql.push(')');
+    }
+    sql.push_str(
+        ") UPDATE notices SET state = change.state, reason = change.reason, attempts = change.attempts, \
+         next_at_ms = change.next_at_ms, lease_owner = NULL, handed_to = change.handed_to, \
+         provider_id = change.provider_id, version = change.version, owed_since_ms = change.owed_since_ms, \
+         changed_at_ms = change.changed_at_ms FROM change WHERE notices.notice_id = change.notice_id",
+    );
+    sql
 }
 
 /// Waits until no other process's transaction deals with this bulletin, and keeps others waiting until this one ends.
@@ -165,7 +175,7 @@ pub(crate) async fn present<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) ->
         let found: Vec<Uuid> = notice::Entity::find()
             .select_only()
             .column(notice::Column::NoticeId)
-            .filter(notice::Column::NoticeId.is_in(chunk.iter().copied()))
+            .filter(notice::Column::NoticeId.is_in(filled(chunk.to_vec())))
             .into_tuple()
             .all(connection)
             .await?;

@@ -89,7 +89,7 @@ async fn a_receipt_that_does_not_come_ends_the_waiting_and_a_late_one_still_coun
 }
 
 #[tokio::test]
-async fn both_databases_answer_it_by_its_index() {
+async fn both_databases_answer_by_the_indexes() {
     for database in TestDatabase::both().await {
         let opened = database.open::<Migrator>(Service::Notification).await;
         let is_sqlite = opened.backend() == sea_orm::DatabaseBackend::Sqlite;
@@ -108,14 +108,25 @@ async fn both_databases_answer_it_by_its_index() {
         );
         execute(&opened, &sql).await;
         execute(&opened, "ANALYZE").await;
-        for sql in [query::adrift_sql(), query::overdue_sql().replace("$1", "100")] {
+        let due = "SELECT notice_id FROM notices WHERE lane = 1 AND next_at_ms <= 5 ORDER BY next_at_ms LIMIT 256";
+        let next =
+            "SELECT next_at_ms FROM notices WHERE lane = 1 AND next_at_ms IS NOT NULL ORDER BY next_at_ms LIMIT 1";
+        let owed = "SELECT notice_id FROM notices WHERE owed_since_ms IS NOT NULL ORDER BY owed_since_ms LIMIT 500";
+        let asked = [
+            (query::adrift_sql(), "notices_unexplained"),
+            (query::overdue_sql().replace("$1", "100"), "notices_unexplained"),
+            (due.to_owned(), "notices_due"),
+            (next.to_owned(), "notices_due"),
+            (owed.to_owned(), "notices_owed"),
+        ];
+        for (sql, index) in asked {
             let explain = if is_sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
             let statement = Statement::from_string(opened.backend(), format!("{explain} {sql}"));
             let rows = opened.reader().query_all_raw(statement).await.unwrap();
             let column = if is_sqlite { "detail" } else { "QUERY PLAN" };
             let plan: Vec<String> = rows.iter().map(|row| row.try_get("", column).unwrap()).collect();
             let plan = plan.join("\n");
-            assert!(plan.contains("notices_unexplained"), "{sql}\n{plan}");
+            assert!(plan.contains(index), "{sql}\n{plan}");
             assert!(!plan.contains("Seq Scan") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
         }
         assert_eq!(query::adrift(opened.reader()).await.unwrap(), []);
