@@ -15,13 +15,14 @@ use super::lease::{AgreedTime, Lease};
 use super::{Ready, unreadable};
 use crate::entity::notice;
 use crate::office::Office;
+use crate::sizes::filled;
 
 /// The most notices of one claim.
-const CLAIM_MAX: u64 = 256;
+pub(super) const CLAIM_MAX: usize = 256;
 /// The pause after a claim that found everything locked.
 const SKIPPED_PAUSE: Duration = Duration::from_millis(50);
 /// Bindings for destinations left out of one lane's claim.
-const SATURATED_MAX: usize = 1_000;
+const SATURATED_MAX: usize = 1_024;
 
 /// Every lane by its number, urgent first: a range of due times is found by the index only within a lane.
 pub(super) const ALL_LANES: [i16; super::slots::LANES] = [0, 1, 2];
@@ -33,33 +34,39 @@ pub(super) struct Claimed {
     pub(super) next: Option<Duration>,
     /// The time on which the processes agree.
     pub(super) time: AgreedTime,
+    /// How long the transaction was open.
+    pub(super) took: Duration,
 }
 
-/// Claims up to a batch of what is due. Each lane, the urgent one first, brings the destinations that have enough of it
+/// Claims up to so many of what is due. Each lane, the urgent one first, brings the destinations that have enough of it
 /// waiting here and are left out; lanes that bring nothing are not claimed.
-pub(super) async fn claim(office: Arc<Office>, mut lanes: Vec<Vec<i64>>) -> Result<Claimed, DbErr> {
+pub(super) async fn claim(office: Arc<Office>, mut lanes: Vec<Vec<i64>>, most: usize) -> Result<Claimed, DbErr> {
     for saturated in &mut lanes {
         saturated.truncate(SATURATED_MAX);
+        *saturated = filled(std::mem::take(saturated));
     }
     let lease = Lease::begin(&office, office.database.reader()).await?;
     let (now_ms, time) = (to_ms(lease.now), lease.time());
     let next = next_due(&office, &lanes).await?;
     if next.is_none_or(|due| due > now_ms) {
         let next = next.map(|due| Duration::from_millis(u64::try_from(due - now_ms).unwrap_or(0)));
-        return Ok(Claimed { ready: Vec::new(), next, time });
+        return Ok(Claimed { ready: Vec::new(), next, time, took: Duration::ZERO });
     }
     let transaction = office.database.begin().await?;
+    let began = Instant::now();
     let mut rows = Vec::new();
     for (lane, saturated) in (0_i16..).zip(&lanes) {
-        let room = CLAIM_MAX.saturating_sub(u64::try_from(rows.len()).unwrap_or(CLAIM_MAX));
+        let room = most.saturating_sub(rows.len());
         if room > 0 {
+            let room = u64::try_from(room).unwrap_or(u64::MAX);
             rows.extend(take(&office, &transaction, lane, room, &lease, saturated).await?);
         }
     }
     tocsin_platform::database::commit(transaction, "notification.claim").await?;
+    let took = began.elapsed();
     // Nothing, although something is due: another process is claiming it.
     let next = if rows.is_empty() { SKIPPED_PAUSE } else { Duration::ZERO };
-    Ok(Claimed { ready: complete(&office, rows, lease.ends()).await?, next: Some(next), time })
+    Ok(Claimed { ready: complete(&office, rows, lease.ends()).await?, next: Some(next), time, took })
 }
 
 async fn take<C: ConnectionTrait>(

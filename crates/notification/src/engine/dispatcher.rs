@@ -15,9 +15,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::warn;
 
 use super::attempt::{self, Hindrance};
-use super::claim::{Claimed, claim, release_leases};
+use super::claim::{CLAIM_MAX, Claimed, claim, release_leases};
 use super::held::Held;
 use super::lease::AgreedTime;
+use super::pace::Pace;
 use super::relief::Relief;
 use super::slots::{LANES, Limit, Slots};
 use super::{Command, Done, EngineEnds, ORDINARY_MAX, Ready, Withdrawn};
@@ -48,6 +49,7 @@ struct Dispatcher {
     held: Arc<AtomicUsize>,
     due: Arc<Notify>,
     claiming: Option<JoinHandle<Result<Claimed, DbErr>>>,
+    claim_pace: Pace,
     look_at: tokio::time::Instant,
     time: AgreedTime,
 }
@@ -92,6 +94,7 @@ pub(crate) async fn run(
         held,
         due,
         claiming: None,
+        claim_pace: Pace::of(CLAIM_MAX),
         look_at: tokio::time::Instant::now(),
         time: AgreedTime::of(office.clock.now()),
         office,
@@ -120,8 +123,8 @@ fn terms(office: &Office) -> [Terms; 5] {
 }
 
 /// How many lanes a claim is made for: with the memory full, the urgent one alone.
-fn lanes_to_claim(waiting: usize) -> usize {
-    if waiting + CLAIM_ROOM <= ORDINARY_MAX { LANES } else { 1 }
+fn lanes_to_claim(held: usize) -> usize {
+    if held.saturating_add(CLAIM_ROOM) <= ORDINARY_MAX { LANES } else { 1 }
 }
 
 impl Dispatcher {
@@ -154,7 +157,7 @@ impl Dispatcher {
 
     fn claim(&mut self) {
         self.look_at = tokio::time::Instant::now() + LOOK_INTERVAL;
-        let lanes = lanes_to_claim(self.slots.waiting());
+        let lanes = lanes_to_claim(self.held.load(Ordering::Relaxed));
         let mut saturated = self.slots.saturated();
         let resting = self.relief.resting();
         // What is urgent and due is claimed in any case.
@@ -162,7 +165,8 @@ impl Dispatcher {
             lane.splice(0..0, resting.iter().copied());
         }
         let saturated = saturated.into_iter().take(lanes).collect();
-        self.claiming = Some(tokio::spawn(claim(Arc::clone(&self.office), saturated)));
+        let most = self.claim_pace.size();
+        self.claiming = Some(tokio::spawn(claim(Arc::clone(&self.office), saturated, most)));
     }
 
     fn take_in(&mut self, claimed: Result<Claimed, DbErr>) {
@@ -172,6 +176,7 @@ impl Dispatcher {
                 let wait = claimed.next.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
                 self.look_at = tokio::time::Instant::now() + wait;
                 self.time = claimed.time;
+                self.claim_pace.note(claimed.ready.len(), claimed.took);
                 self.held.fetch_add(claimed.ready.len(), Ordering::Relaxed);
                 self.enqueue(claimed.ready);
             }
@@ -187,6 +192,7 @@ impl Dispatcher {
             Command::Start(ready) => self.enqueue(ready),
             Command::Withdraw(withdrawn) => self.withdraw(withdrawn),
             Command::Recorded(ended) => {
+                self.held.fetch_sub(ended.len(), Ordering::Relaxed);
                 for (notice_id, attempts) in ended {
                     self.holds.let_go(notice_id, attempts);
                 }
@@ -228,7 +234,6 @@ impl Dispatcher {
 
     /// Nothing was sent, and the row is told so.
     fn withhold(&self, ready: Ready, outcome: Outcome) {
-        self.held.fetch_sub(1, Ordering::Relaxed);
         let now = self.office.clock.now();
         let (answer, gateway) = (None, None);
         let done = Done { ready, outcome, answer, gateway, started_at: now, ended_at: now, degraded: false };
@@ -286,7 +291,6 @@ impl Dispatcher {
         };
         finished.done.degraded = self.relief.hear(finished.destination, &finished.done);
         self.slots.release(finished.destination, finished.lane, throttled);
-        self.held.fetch_sub(1, Ordering::Relaxed);
         // The recorder outlives this task; if it is gone, so is the process.
         let _ = self.results.send(finished.done);
     }
@@ -318,6 +322,6 @@ mod tests {
         assert_eq!(lanes_to_claim(0), LANES);
         assert_eq!(lanes_to_claim(ORDINARY_MAX - CLAIM_ROOM), LANES);
         assert_eq!(lanes_to_claim(ORDINARY_MAX), 1);
-        assert_eq!(lanes_to_claim(usize::MAX / 2), 1);
+        assert_eq!(lanes_to_claim(usize::MAX), 1);
     }
 }

@@ -11,6 +11,7 @@ mod dispatcher;
 mod escalate;
 mod held;
 mod lease;
+mod pace;
 mod relief;
 mod results;
 mod slots;
@@ -41,7 +42,7 @@ pub(crate) use results::run as run_results;
 pub(crate) use verdict::needs_a_person;
 pub(crate) use withdrawals::run as run_withdrawals;
 
-/// The most notices that wait in memory.
+/// The most notices in memory, from their claim until their ends are recorded.
 const HELD_MAX: usize = 4_096;
 /// How many of them may be other than urgent, so that a backlog leaves room for what cannot wait.
 const ORDINARY_MAX: usize = HELD_MAX / 4 * 3;

@@ -25,6 +25,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::escalate::{is_called_for, start_next_channels};
+use super::pace::Pace;
 use super::verdict::{Standing, Verdict, decide};
 use super::{Done, Ready};
 use crate::bulletin::Bulletin;
@@ -32,11 +33,12 @@ use crate::channel::Outcome;
 use crate::entity::{attempt, notice};
 use crate::office::Office;
 use crate::render::BulletinKind;
+use crate::sizes::{filled, in_sizes};
 use crate::store::{Change, update_notices};
 use crate::{gone, handover};
 
 /// The most ends in one transaction.
-const BATCH_MAX: usize = 500;
+const BATCH_MAX: usize = 512;
 /// The shortest time between two transactions.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(25);
 /// The pause after a transaction that failed.
@@ -47,20 +49,28 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<Done>) -> Result<(), Infallible> {
     let mut batch: Vec<Done> = Vec::new();
     let mut last_flush = Instant::now();
-    while ended.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    let mut pace = Pace::of(BATCH_MAX);
+    while ended.recv_many(&mut batch, pace.size()).await > 0 {
         let next_flush = last_flush + FLUSH_INTERVAL;
-        if Instant::now() < next_flush {
+        // A full batch need not wait for more.
+        if batch.len() < pace.size() && Instant::now() < next_flush {
             sleep_until(next_flush).await;
-            while batch.len() < BATCH_MAX {
+            while batch.len() < pace.size() {
                 let Ok(done) = ended.try_recv() else { break };
                 batch.push(done);
             }
         }
         reach("notification.results_gathered");
-        while let Err(error) = record(&office, &batch).await {
-            warn!(reason = %error, count = batch.len(), "ends of attempts could not be recorded; trying again");
-            sleep(RETRY_PAUSE).await;
-        }
+        let took = loop {
+            match record(&office, &batch).await {
+                Ok(took) => break took,
+                Err(error) => {
+                    warn!(reason = %error, count = batch.len(), "ends of attempts could not be recorded; trying again");
+                    sleep(RETRY_PAUSE).await;
+                }
+            }
+        };
+        pace.note(batch.len(), took);
         last_flush = Instant::now();
         let notice = |done: Done| (done.ready.notice.notice_id, done.ready.notice.attempts);
         office.engine.recorded(batch.drain(..).map(notice).collect());
@@ -70,8 +80,10 @@ pub(crate) async fn run(office: Arc<Office>, mut ended: mpsc::UnboundedReceiver<
     Ok(())
 }
 
-async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
+/// Writes what became of each; returns how long the transaction was open.
+async fn record(office: &Office, batch: &[Done]) -> Result<Duration, DbErr> {
     let transaction = office.database.begin().await?;
+    let began = Instant::now();
     let ids: Vec<Uuid> = batch.iter().map(|done| done.ready.notice.notice_id).collect();
     let mut rows = locked(&transaction, ids).await?;
     let now = agreed_now(&transaction, &office.clock).await?;
@@ -103,8 +115,8 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
         row.handed_to.clone_from(&change.handed_to);
         changes.insert(row.notice_id, (index, change));
     }
-    for chunk in attempts.chunks(BATCH_MAX) {
-        attempt::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&transaction).await?;
+    for some in in_sizes(&attempts) {
+        attempt::Entity::insert_many(some.iter().cloned()).exec_without_returning(&transaction).await?;
     }
     let (indexes, changes): (Vec<usize>, Vec<Change>) = changes.into_values().unzip();
     update_notices(&transaction, &changes).await?;
@@ -114,17 +126,18 @@ async fn record(office: &Office, batch: &[Done]) -> Result<(), DbErr> {
     start_next_channels(&transaction, &escalated, now).await?;
     handover::call_coordinators(office, &transaction, &failed, now).await?;
     tocsin_platform::database::commit(transaction, "notification.record_results").await?;
+    let took = began.elapsed();
     let recorded = indexes.into_iter().filter_map(|index| batch.get(index));
     for (done, change) in recorded.zip(&changes) {
         count(done, change);
     }
-    Ok(())
+    Ok(took)
 }
 
 /// The rows of these notices, held in one order, so that two processes never wait for each other's.
 async fn locked<C: ConnectionTrait>(connection: &C, ids: Vec<Uuid>) -> Result<HashMap<Uuid, notice::Model>, DbErr> {
     let rows = notice::Entity::find()
-        .filter(notice::Column::NoticeId.is_in(ids))
+        .filter(notice::Column::NoticeId.is_in(filled(ids)))
         .order_by_asc(notice::Column::NoticeId)
         .lock_exclusive()
         .all(connection)
