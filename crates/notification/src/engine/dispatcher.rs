@@ -24,6 +24,7 @@ use super::slots::{LANES, Limit, Slots};
 use super::{Command, Done, EngineEnds, ORDINARY_MAX, Ready, Withdrawn};
 use crate::channel::{Attempted, Outcome};
 use crate::office::Office;
+use crate::sms::OPEN_A_REQUEST;
 
 /// How often what is due is looked for without being woken.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -113,9 +114,11 @@ fn terms(office: &Office) -> [Terms; 5] {
         limit: Limit { in_flight_max, urgent_extra },
         usual: Duration::from_secs(seconds.into()),
     };
+    // Of text messages more may be open than requests are made, the last third urgent ones.
+    let requests = config.sms.in_flight_max;
     [
         terms(config.email.connections_max, 0, config.email.command_seconds),
-        terms(config.sms.in_flight_max, 0, config.sms.answer_seconds),
+        terms(requests.saturating_mul(OPEN_A_REQUEST - 1), requests, config.sms.answer_seconds),
         terms(config.webhook.in_flight_max, 1, config.webhook.total_seconds),
         terms(config.signal.in_flight_max, 1, config.signal.answer_seconds),
         terms(config.matrix.in_flight_max, 1, config.matrix.answer_seconds),

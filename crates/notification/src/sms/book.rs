@@ -1,6 +1,6 @@
 //! The rows of submissions, watches and early receipts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -14,6 +14,7 @@ use super::MessageId;
 use super::ledger::Step;
 use crate::entity::sms::{early_receipt, submission, watch};
 use crate::entity::{bulletin, notice, withdrawal};
+use crate::sizes::{filled, in_sizes};
 
 /// Submissions by notice.
 pub(crate) type Submissions = BTreeMap<Uuid, Vec<submission::Model>>;
@@ -22,7 +23,7 @@ pub(crate) type Submissions = BTreeMap<Uuid, Vec<submission::Model>>;
 pub(crate) async fn lock<C: ConnectionTrait>(connection: &C, notices: &[Uuid]) -> Result<Submissions, DbErr> {
     use submission::Column;
     let rows = submission::Entity::find()
-        .filter(Column::NoticeId.is_in(notices.iter().copied()))
+        .filter(Column::NoticeId.is_in(filled(notices.to_vec())))
         .order_by_asc(Column::NoticeId)
         .order_by_asc(Column::Gateway)
         .lock_exclusive()
@@ -38,9 +39,6 @@ pub(crate) async fn lock<C: ConnectionTrait>(connection: &C, notices: &[Uuid]) -
 /// Writes submissions as they are now.
 pub(crate) async fn save<C: ConnectionTrait>(connection: &C, rows: &[submission::Model]) -> Result<(), DbErr> {
     use submission::Column;
-    if rows.is_empty() {
-        return Ok(());
-    }
     let replaced = OnConflict::columns([Column::NoticeId, Column::Gateway])
         .update_columns([
             Column::Tries,
@@ -55,8 +53,14 @@ pub(crate) async fn save<C: ConnectionTrait>(connection: &C, rows: &[submission:
             Column::NextTryAtMs,
         ])
         .to_owned();
-    let active = rows.iter().map(|row| row.clone().into_active_model().reset_all());
-    submission::Entity::insert_many(active).on_conflict(replaced).exec_without_returning(connection).await.map(|_| ())
+    for some in in_sizes(rows) {
+        let active = some.iter().map(|row| row.clone().into_active_model().reset_all());
+        submission::Entity::insert_many(active)
+            .on_conflict(replaced.clone())
+            .exec_without_returning(connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Writes when notices are looked at again, or that nobody looks any more.
@@ -79,13 +83,13 @@ pub(crate) async fn watch_for<C: ConnectionTrait>(
         looks.push(watch::Model { notice_id: *notice_id, look_at_ms, give_up_at_ms: *give_up_at_ms });
     }
     if !rests.is_empty() {
-        watch::Entity::delete_many().filter(Column::NoticeId.is_in(rests)).exec(connection).await?;
+        watch::Entity::delete_many().filter(Column::NoticeId.is_in(filled(rests))).exec(connection).await?;
     }
-    if !looks.is_empty() {
-        // The first submit decides when nobody waits any more.
-        let later = OnConflict::column(Column::NoticeId).update_column(Column::LookAtMs).to_owned();
-        let active = looks.into_iter().map(|row| row.into_active_model().reset_all());
-        watch::Entity::insert_many(active).on_conflict(later).exec_without_returning(connection).await?;
+    // The first submit decides when nobody waits any more.
+    let later = OnConflict::column(Column::NoticeId).update_column(Column::LookAtMs).to_owned();
+    for some in in_sizes(&looks) {
+        let active = some.iter().map(|row| row.clone().into_active_model().reset_all());
+        watch::Entity::insert_many(active).on_conflict(later.clone()).exec_without_returning(connection).await?;
     }
     Ok(())
 }
@@ -96,7 +100,7 @@ pub(crate) async fn give_up_times<C: ConnectionTrait>(
     notices: &[Uuid],
 ) -> Result<HashMap<Uuid, i64>, DbErr> {
     let rows =
-        watch::Entity::find().filter(watch::Column::NoticeId.is_in(notices.iter().copied())).all(connection).await?;
+        watch::Entity::find().filter(watch::Column::NoticeId.is_in(filled(notices.to_vec()))).all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.notice_id, row.give_up_at_ms)).collect())
 }
 
@@ -142,6 +146,32 @@ pub(crate) async fn keep_early<C: ConnectionTrait>(
     let stronger = OnConflict::columns([Column::Gateway, Column::MessageId]).update_column(Column::State).to_owned();
     let row = row.into_active_model().reset_all();
     early_receipt::Entity::insert(row).on_conflict(stronger).exec_without_returning(connection).await.map(|_| ())
+}
+
+/// The ids, of messages that gateways told or that are known, under which a receipt came before its message was known:
+/// mostly none.
+pub(crate) async fn early_ids<'a, C: ConnectionTrait>(
+    connection: &C,
+    gateways: BTreeSet<&str>,
+    told: impl Iterator<Item = &'a str>,
+    known: &Submissions,
+) -> Result<HashSet<String>, DbErr> {
+    use early_receipt::Column;
+    let known = known.values().flatten().filter_map(|row| row.message_id.as_deref());
+    let ids = told.map(str::to_owned).chain(known.map(str::to_owned));
+    let forms: BTreeSet<String> = ids.filter_map(|id| MessageId::parse(&id)).flat_map(|id| id.forms()).collect();
+    if forms.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows: Vec<String> = early_receipt::Entity::find()
+        .select_only()
+        .column(Column::MessageId)
+        .filter(Column::Gateway.is_in(gateways))
+        .filter(Column::MessageId.is_in(filled(forms.into_iter().collect())))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Takes the receipt that came before its message was known, if one did.

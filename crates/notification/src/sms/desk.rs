@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 use tocsin_domain::notice::{NoticeState, advance};
@@ -12,7 +12,8 @@ use tocsin_platform::database::{Database, agreed_now};
 use tocsin_platform::fail_points::reach;
 use tocsin_platform::group_commit::GroupCommit;
 use tocsin_platform::lifecycle::Tasks;
-use tokio::time::sleep;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{sleep, timeout_at};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -40,6 +41,12 @@ const RECORD_PAUSE: Duration = Duration::from_millis(500);
 
 /// How soon a notice whose attempt is being made is looked at again, in milliseconds.
 const ATTEMPT_MS: i64 = 5_000;
+
+/// Attempts that may be open for each request that may be in flight: while some are written before and after, others are
+/// sent, and more of them are written together.
+pub(crate) const OPEN_A_REQUEST: usize = 3;
+/// Whoever waited longer for a request looks whether the notice was withdrawn meanwhile.
+const TURN_LONG: Duration = Duration::from_millis(250);
 
 /// What a desk needs of the service.
 #[derive(Debug, Clone)]
@@ -88,6 +95,8 @@ pub(crate) struct Desk {
     /// None when it is closed.
     ways: Mutex<Option<Ways>>,
     pub(crate) patience: Patience,
+    /// The requests that may be in flight.
+    requests: Semaphore,
 }
 
 impl Desk {
@@ -125,7 +134,8 @@ impl Desk {
                 all_or_none(answers.map_err(|error| warn!(reason = %error, "sends could not be recorded")), ended.len())
             }
         });
-        Self { ways: Mutex::new(Some(Ways { reserve, record })), patience }
+        let requests = Semaphore::new(config.sms.in_flight_max);
+        Self { ways: Mutex::new(Some(Ways { reserve, record })), patience, requests }
     }
 
     /// Ends its tasks, once what was handed in is written.
@@ -171,7 +181,10 @@ pub(crate) async fn attempt(office: &Office, ready: &Ready, recipient: &Recipien
     let id = notice.notice_id.to_string();
     let receipt_url = office.receipt_url(gateway, notice.notice_id);
     let message = SmsMessage { to, text: &text, id: &id, receipt_url: &receipt_url };
-    let outcome = office.gateways.send(gateway, &message).await;
+    let outcome = match turn(office, ready).await {
+        Ok(_request) => office.gateways.send(gateway, &message).await,
+        Err(outcome) => outcome,
+    };
     reach("notification.sms_sent");
     let expires_at_ms = ready.bulletin.row.expires_at_ms;
     let ended = Ended { notice, state, gateway: name.clone(), outcome: outcome.clone(), expires_at_ms };
@@ -185,6 +198,25 @@ pub(crate) async fn attempt(office: &Office, ready: &Ready, recipient: &Recipien
     }
     // It was sent: the notice says so, and the submission counts as one of which nobody knows.
     Attempted::by(&name, outcome)
+}
+
+/// Waits until a request may be made, or says why none is. Of one that could not end within its lease nobody would know
+/// whether another process makes it too.
+async fn turn<'a>(office: &'a Office, ready: &Ready) -> Result<SemaphorePermit<'a>, Outcome> {
+    let came = Instant::now();
+    let answer = Duration::from_secs(office.config.sms.answer_seconds.into());
+    let latest = ready.lease_ends.checked_sub(answer).unwrap_or(came);
+    let Ok(Ok(request)) = timeout_at(latest.into(), office.desk.requests.acquire()).await else {
+        return Err(Outcome::Postponed { code: "gateway_busy", seconds: 1 });
+    };
+    if came.elapsed() < TURN_LONG {
+        return Ok(request);
+    }
+    let row = notice::Entity::find_by_id(ready.notice.notice_id).one(office.database.reader()).await;
+    if row.is_ok_and(|row| row.is_some_and(|row| row.withdrawn_reason.is_some())) {
+        return Err(Outcome::Withheld { state: NoticeState::Withdrawn, reason: "withdrawn" });
+    }
+    Ok(request)
 }
 
 impl Room {
@@ -259,12 +291,18 @@ impl Room {
         let usable = pause::paused(&transaction, &self.gateways).await?;
         let ids: Vec<Uuid> = ended.iter().map(|one| one.notice.notice_id).collect();
         let mut submissions = book::lock(&transaction, &ids).await?;
+        let told = ended.iter().filter_map(|one| match &one.outcome {
+            Outcome::Taken { provider_id, .. } => provider_id.as_deref(),
+            _ => None,
+        });
+        let asked = ended.iter().map(|one| one.gateway.as_str()).collect();
+        let early = book::early_ids(&transaction, asked, told, &submissions).await?;
         let mut changed = HashMap::new();
         let (mut outcomes, mut steps) = (Vec::with_capacity(ended.len()), HashMap::new());
         for one in ended {
             let known = submissions.entry(one.notice.notice_id).or_default();
             let mut row = take_submission(known, one.notice.notice_id, &one.gateway);
-            let news = self.settle(&transaction, one, &mut row, now_ms).await?;
+            let news = self.settle(&transaction, one, &mut row, &early, now_ms).await?;
             known.push(row.clone());
             let state = advance(one.state, news.unwrap_or(one.state));
             let give_up_at_ms = one.expires_at_ms.min(now_ms + self.patience.give_up_ms);
@@ -288,6 +326,7 @@ impl Room {
         transaction: &DatabaseTransaction,
         one: &Ended,
         row: &mut submission::Model,
+        early: &HashSet<String>,
         now_ms: i64,
     ) -> Result<Option<NoticeState>, DbErr> {
         ledger::end(row, &one.outcome, self.patience, now_ms);
@@ -296,6 +335,7 @@ impl Room {
             _ => None,
         };
         if let Some(id) = row.message_id.as_deref().and_then(MessageId::parse)
+            && id.forms().iter().any(|form| early.contains(form))
             && let Some(early) = book::early(transaction, &one.gateway, &id).await?
         {
             let heard = ledger::hear(row, early, now_ms);

@@ -23,7 +23,7 @@ mod permutations;
 
 pub(crate) use answers::Kind as Answered;
 pub(crate) use book::{by_message, give_up_times, is_needed, keep_early, lock, save, watch_for};
-pub(crate) use desk::{Desk, attempt};
+pub(crate) use desk::{Desk, OPEN_A_REQUEST, attempt};
 pub(crate) use incoming::{IncomingText, take as take_incoming};
 pub(crate) use message_id::MessageId;
 pub(crate) use pause::paused;
