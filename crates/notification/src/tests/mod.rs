@@ -28,6 +28,7 @@ mod sms_injection;
 mod sms_kannel;
 mod sms_providers;
 mod sms_replies;
+mod sms_requests;
 mod ssrf;
 mod unreadable;
 mod webhook_client;
