@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect,
@@ -135,15 +135,19 @@ pub(crate) async fn keep_early<C: ConnectionTrait>(
     now_ms: i64,
 ) -> Result<(), DbErr> {
     use early_receipt::Column;
-    let known = early_receipt::Entity::find_by_id((gateway.to_owned(), id.as_str().to_owned())).one(connection).await?;
-    let known = known.and_then(|row| row.state.parse::<NoticeState>().ok());
+    use sea_orm::sea_query::ExprTrait as _;
     let row = early_receipt::Model {
         gateway: gateway.to_owned(),
         message_id: id.as_str().to_owned(),
-        state: known.map_or(news, |known| known.max(news)).as_str().to_owned(),
+        state: news.as_str().to_owned(),
         received_at_ms: now_ms,
     };
-    let stronger = OnConflict::columns([Column::Gateway, Column::MessageId]).update_column(Column::State).to_owned();
+    // Compared where it is written: another process may keep its receipt of the same message at this moment.
+    let weaker = NoticeState::ALL.iter().filter(|known| **known < news).map(|known| known.as_str());
+    let stronger = OnConflict::columns([Column::Gateway, Column::MessageId])
+        .update_column(Column::State)
+        .action_and_where(Expr::col((early_receipt::Entity, Column::State)).is_in(weaker))
+        .to_owned();
     let row = row.into_active_model().reset_all();
     early_receipt::Entity::insert(row).on_conflict(stronger).exec_without_returning(connection).await.map(|_| ())
 }
