@@ -77,7 +77,7 @@ impl NotificationConfig {
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(settings.invalid(key, "must be at least 1"));
         }
-        let mail_seconds = self.email.command_seconds.saturating_mul(2).saturating_add(self.email.data_seconds);
+        let mail_seconds = self.email.attempt_seconds();
         // A messenger without a gateway takes no time.
         let signal = if self.signal.url.is_empty() { 0 } else { self.signal.answer_seconds };
         let matrix = if self.matrix.url.is_empty() { 0 } else { self.matrix.answer_seconds };
@@ -85,8 +85,9 @@ impl NotificationConfig {
         if self.lease_seconds <= longest {
             return Err(settings.invalid(
                 "notification.lease_seconds",
-                "must be longer than webhook.total_seconds, than answer_seconds of sms, signal and matrix, and than twice \
-                 email.command_seconds and email.data_seconds together, or attempts would be cut off and made twice",
+                "must be longer than webhook.total_seconds, than answer_seconds of sms, signal and matrix, and than \
+                 email.command_seconds (twice, with more than one smarthost) and email.data_seconds together, or attempts \
+                 would be cut off and made twice, and no second smarthost would be asked",
             ));
         }
         if !self.phone_prefixes.iter().all(|prefix| is_phone_prefix(prefix)) {
@@ -130,8 +131,11 @@ mod tests {
     #[test]
     fn what_would_leak_or_stall_is_refused_by_its_key() {
         check("slots = 0", "notification.slots");
-        check("lease_seconds = 28", "notification.lease_seconds");
-        assert!(read("lease_seconds = 29").is_ok());
+        check("lease_seconds = 19", "notification.lease_seconds");
+        assert!(read("lease_seconds = 20").is_ok());
+        let two = "[[notification.email.smarthosts]]\nhost = \"a.example\"\n[[notification.email.smarthosts]]\nhost = \"b.example\"\n";
+        check(&format!("[notification]\nlease_seconds = 26\n{two}"), "notification.lease_seconds");
+        assert!(read(&format!("[notification]\nlease_seconds = 27\n{two}")).is_ok());
         let signal =
             "signal.url = \"http://127.0.0.1:1\"\nsignal.number = \"+447700900000\"\nsignal.answer_seconds = 29\n";
         check(&format!("{signal}lease_seconds = 29"), "notification.lease_seconds");

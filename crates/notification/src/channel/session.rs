@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -18,12 +18,16 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::starttls;
 use super::status::EnhancedStatus;
+
+/// How long the mere connection may take: a host that is there takes it at once, and one that is gone must not use up the
+/// time in which the next one could be asked.
+const CONNECTION_MAX: Duration = Duration::from_secs(3);
 
 /// How the dialogue is encrypted, ready to use.
 #[derive(Clone)]
@@ -41,6 +45,7 @@ pub(super) struct Address {
     pub(super) encryption: Encryption,
     pub(super) login: Option<Credentials>,
     pub(super) hello: ClientId,
+    /// How long everything before the message may take together.
     pub(super) command_deadline: Duration,
     pub(super) data_deadline: Duration,
 }
@@ -102,16 +107,17 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, greets, encrypts and logs in.
-    pub(super) async fn open(address: &Address) -> Result<Self, SessionFailure> {
-        timeout(address.command_deadline, Self::open_unbounded(address))
+    /// Connects, greets, encrypts and logs in, at the latest at `begun_by`.
+    pub(super) async fn open(address: &Address, begun_by: Instant) -> Result<Self, SessionFailure> {
+        timeout_at(begun_by.into(), Self::open_unbounded(address))
             .await
             .unwrap_or(Err(SessionFailure::word("connect_timeout")))
     }
 
     async fn open_unbounded(address: &Address) -> Result<Self, SessionFailure> {
-        let stream = TcpStream::connect((address.host.as_str(), address.port))
+        let stream = timeout(CONNECTION_MAX, TcpStream::connect((address.host.as_str(), address.port)))
             .await
+            .map_err(|_| SessionFailure::word("connect_timeout"))?
             .map_err(|_| SessionFailure::word("connect_failed"))?;
         let peer = stream.peer_addr().map_err(|_| SessionFailure::word("connect_failed"))?;
         // Without it each message waits some 40 ms for a delayed acknowledgement.
@@ -128,18 +134,21 @@ impl Session {
     }
 
     /// Sends one message to one recipient. Success is the code 250 alone, which is returned with the open session; on
-    /// any failure the session is gone.
+    /// any failure the session is gone. The server must have asked for the message until `begun_by`.
     pub(super) async fn send(
         mut self,
         address: &Address,
         envelope: &Envelope,
         message: &[u8],
+        begun_by: Instant,
     ) -> Result<(Self, u16), SessionFailure> {
         let [recipient] = envelope.to() else { return Err(SessionFailure::word("one_recipient_only")) };
         let options = self.mail_options(envelope, message)?;
         let mail = Mail::new(envelope.from().cloned(), options).to_string();
         let rcpt = Rcpt::new(recipient.clone(), Vec::new()).to_string();
-        self.envelope(address, [mail, rcpt, Data.to_string()]).await?;
+        timeout_at(begun_by.into(), self.envelope([mail, rcpt, Data.to_string()]))
+            .await
+            .unwrap_or(Err(SessionFailure::word("command_timeout")))?;
         let late = |failure: SessionFailure| SessionFailure { stage: Stage::Message, data_begun: true, ..failure };
         let response = timeout(address.data_deadline, self.connection.message(message))
             .await
@@ -166,32 +175,28 @@ impl Session {
 
     /// The commands before the message: in one write where the server takes that, else one by one. Each reply is checked
     /// in its place; after the first that is not good the session ends, whatever the server had answered to the rest.
-    async fn envelope(&mut self, address: &Address, commands: [String; 3]) -> Result<(), SessionFailure> {
+    async fn envelope(&mut self, commands: [String; 3]) -> Result<(), SessionFailure> {
         const GOOD: [(Stage, &[u16]); 3] =
             [(Stage::Session, &[250]), (Stage::Recipient, &[250, 251]), (Stage::Message, &[354])];
         if !self.pipelining {
             for (command, (stage, good)) in commands.into_iter().zip(GOOD) {
-                self.command(address, command, good).await.map_err(|failure| failure.at(stage))?;
+                self.command(command, good).await.map_err(|failure| failure.at(stage))?;
             }
             return Ok(());
         }
         let [(stage, first), rest @ ..] = GOOD;
-        self.command(address, commands.concat(), first).await.map_err(|failure| failure.at(stage))?;
+        self.command(commands.concat(), first).await.map_err(|failure| failure.at(stage))?;
         for (stage, good) in rest {
-            let response = timeout(address.command_deadline, self.connection.read_response())
-                .await
-                .map_err(|_| SessionFailure::word("command_timeout"))
-                .and_then(|reply| reply.map_err(|error| failure(&error, "connection_broken")));
+            let response = self.connection.read_response().await;
+            let response = response.map_err(|error| failure(&error, "connection_broken"));
             response.and_then(|response| expect(&response, good)).map_err(|failure| failure.at(stage))?;
         }
         Ok(())
     }
 
-    async fn command(&mut self, address: &Address, command: String, good: &[u16]) -> Result<(), SessionFailure> {
-        let response = timeout(address.command_deadline, self.connection.command(command))
-            .await
-            .map_err(|_| SessionFailure::word("command_timeout"))?
-            .map_err(|error| failure(&error, "connection_broken"))?;
+    async fn command(&mut self, command: String, good: &[u16]) -> Result<(), SessionFailure> {
+        let response = self.connection.command(command).await;
+        let response = response.map_err(|error| failure(&error, "connection_broken"))?;
         expect(&response, good)
     }
 }

@@ -15,8 +15,6 @@ use crate::tls::{TlsError, client};
 
 /// A kept session older than this is closed rather than used: many servers hang up on idle clients without a word.
 const IDLE_MAX: Duration = Duration::from_secs(20);
-/// So many sessions in a row that could not be had let the smarthost rest.
-const FAILURES_MAX: u32 = 5;
 /// The first rest; each further one is twice as long.
 const REST_FIRST: Duration = Duration::from_secs(15);
 /// The longest rest.
@@ -39,7 +37,8 @@ struct Idle {
 /// Whether it answers.
 #[derive(Debug, Default)]
 struct Health {
-    failures: u32,
+    /// When its last rest began.
+    rested_at: Option<Instant>,
     rests_until: Option<Instant>,
     rest: Duration,
 }
@@ -99,51 +98,48 @@ impl Smarthost {
 
     /// The longest that one delivery takes, waiting for a free session aside.
     pub(super) fn longest(&self) -> Duration {
-        self.address.command_deadline * 2 + self.address.data_deadline
+        self.address.command_deadline + self.address.data_deadline
     }
 
-    /// How long it still rests; zero when it may be tried. Whoever is let through after a rest is the probe: the others
-    /// wait for another rest meanwhile.
-    pub(super) fn rests_for(&self, now: Instant) -> Duration {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        match health.rests_until {
-            Some(until) if until > now => until - now,
-            Some(_) => {
-                health.rests_until = Some(now + health.rest);
-                Duration::ZERO
-            }
-            None => Duration::ZERO,
-        }
-    }
-
-    /// Whether it rests, without being let through as a probe.
+    /// Whether it rests.
     pub(super) fn is_resting(&self, now: Instant) -> bool {
-        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        health.rests_until.is_some_and(|until| until > now)
+        !self.rest_left(now).is_zero()
     }
 
     fn answered(&self) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Health::default();
     }
 
-    fn did_not_answer(&self, now: Instant) {
+    /// Whoever tries it after a rest is the probe: meanwhile the others leave it alone for another rest.
+    fn is_tried(&self, now: Instant) {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        health.failures = health.failures.saturating_add(1);
-        if health.failures >= FAILURES_MAX {
-            health.rest = if health.rest.is_zero() { REST_FIRST } else { (health.rest * 2).min(REST_MAX) };
+        if health.rests_until.is_some_and(|until| until <= now) {
             health.rests_until = Some(now + health.rest);
         }
+    }
+
+    /// Lets it rest. Dialogues that were open when its rest began say nothing new: a burst of them is one failure.
+    fn did_not_answer(&self, begun: Instant, now: Instant) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if health.rested_at.is_some_and(|rested_at| begun < rested_at) {
+            return;
+        }
+        health.rest = if health.rest.is_zero() { REST_FIRST } else { (health.rest * 2).min(REST_MAX) };
+        health.rested_at = Some(now);
+        health.rests_until = Some(now + health.rest);
     }
 
     /// Delivers one message and returns the code of success.
     pub(super) async fn deliver(&self, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
         let Ok(_permit) = self.sessions.acquire().await else { return Err(SessionFailure::word("closing")) };
         let _flight = self.tally.begin();
-        let outcome = self.dialogue(envelope, message).await;
+        let begun = Instant::now();
+        self.is_tried(begun);
+        let outcome = self.dialogue(envelope, message, begun + self.address.command_deadline).await;
         match &outcome {
             Err(failure) if failure.stage == Stage::Session => {
                 self.tally.failed(&failure.code());
-                self.did_not_answer(Instant::now());
+                self.did_not_answer(begun, Instant::now());
             }
             Ok(_) => {
                 self.tally.took();
@@ -155,10 +151,10 @@ impl Smarthost {
     }
 
     /// A kept session may have been closed by the server; then the message goes over a fresh one, unless its content
-    /// was already on the line.
-    async fn dialogue(&self, envelope: &Envelope, message: &[u8]) -> Result<u16, SessionFailure> {
+    /// was already on the line. Until `begun_by` the server must have asked for the message, over whichever session.
+    async fn dialogue(&self, envelope: &Envelope, message: &[u8], begun_by: Instant) -> Result<u16, SessionFailure> {
         if let Some(kept) = self.take_idle() {
-            match kept.send(&self.address, envelope, message).await {
+            match kept.send(&self.address, envelope, message, begun_by).await {
                 Ok((session, code)) => {
                     self.keep(session);
                     return Ok(code);
@@ -169,8 +165,8 @@ impl Smarthost {
                 Err(_) => {}
             }
         }
-        let session = Session::open(&self.address).await?;
-        let (session, code) = session.send(&self.address, envelope, message).await?;
+        let session = Session::open(&self.address, begun_by).await?;
+        let (session, code) = session.send(&self.address, envelope, message, begun_by).await?;
         self.keep(session);
         Ok(code)
     }
@@ -211,23 +207,25 @@ mod tests {
         };
         let smarthost = Smarthost::new(&config, &terms).unwrap();
         let start = Instant::now();
-        for _ in 0..4 {
-            smarthost.did_not_answer(start);
-        }
-        assert!(smarthost.rests_for(start).is_zero());
-        smarthost.did_not_answer(start);
-        assert_eq!(smarthost.rests_for(start), REST_FIRST);
+        assert!(!smarthost.is_resting(start));
+        smarthost.did_not_answer(start, start);
+        assert_eq!(smarthost.rest_left(start), REST_FIRST, "from the first failure");
         assert!(smarthost.is_resting(start) && !smarthost.is_resting(start + REST_FIRST));
-        let later = start + REST_FIRST;
-        assert!(smarthost.rests_for(later).is_zero(), "one probe");
-        assert_eq!(smarthost.rests_for(later), REST_FIRST, "and one only");
-        smarthost.did_not_answer(later);
-        assert_eq!(smarthost.rests_for(later), REST_FIRST * 2);
         for _ in 0..20 {
-            smarthost.did_not_answer(later);
+            smarthost.did_not_answer(start - second, start + second);
         }
-        assert_eq!(smarthost.rests_for(later), REST_MAX);
+        assert_eq!(smarthost.rest_left(start), REST_FIRST, "dialogues that were open already are no news");
+        let later = start + REST_FIRST;
+        assert!(smarthost.rest_left(later).is_zero(), "looking is not trying");
+        smarthost.is_tried(later);
+        assert_eq!(smarthost.rest_left(later), REST_FIRST, "one probe and one only");
+        smarthost.did_not_answer(later, later);
+        assert_eq!(smarthost.rest_left(later), REST_FIRST * 2);
+        for _ in 0..20 {
+            smarthost.did_not_answer(later, later);
+        }
+        assert_eq!(smarthost.rest_left(later), REST_MAX);
         smarthost.answered();
-        assert!(smarthost.rests_for(later).is_zero());
+        assert!(smarthost.rest_left(later).is_zero());
     }
 }

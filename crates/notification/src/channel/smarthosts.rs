@@ -117,17 +117,13 @@ impl Smarthosts {
         !self.inner.hosts.is_empty() && self.inner.hosts.iter().all(|host| pauses.is_paused(host.name()))
     }
 
-    /// Those that answer in the order of the settings, without those that people have paused. When all rest, the one that
-    /// has rested longest is tried: a notice always makes an attempt.
+    /// Those that answer in the order of the settings, and behind them those that rest, the one that has rested longest
+    /// first: a notice always makes an attempt. Without those that people have paused.
     fn in_order(&self, now: Instant, pauses: &Pauses) -> Vec<&Smarthost> {
         let open = self.inner.hosts.iter().filter(|host| !pauses.is_paused(host.name()));
-        let rests: Vec<(Duration, &Smarthost)> = open.map(|host| (host.rests_for(now), host)).collect();
-        let answering: Vec<&Smarthost> =
-            rests.iter().filter(|(rest, _)| rest.is_zero()).map(|(_, host)| *host).collect();
-        if !answering.is_empty() {
-            return answering;
-        }
-        rests.into_iter().min_by_key(|(rest, _)| *rest).map(|(_, host)| host).into_iter().collect()
+        let mut rests: Vec<(Duration, &Smarthost)> = open.map(|host| (host.rest_left(now), host)).collect();
+        rests.sort_by_key(|(rest, _)| *rest);
+        rests.into_iter().map(|(_, host)| host).collect()
     }
 }
 

@@ -61,7 +61,7 @@ pub struct EmailConfig {
     pub unsubscribe_url: String,
     /// The most sessions with one smarthost at the same time.
     pub connections_max: usize,
-    /// How long connecting may take, and each command, in seconds.
+    /// How long everything before the message may take together, from connecting to the word that it may come, in seconds.
     pub command_seconds: u32,
     /// How long handing over one message may take, in seconds.
     pub data_seconds: u32,
@@ -142,6 +142,13 @@ impl EmailConfig {
         };
         let listed = self.smarthosts.iter().cloned();
         Some(single).filter(|single| !single.host.is_empty()).into_iter().chain(listed).collect()
+    }
+
+    /// The longest attempt: with more than one smarthost the first may use up its time before the message, and the next
+    /// one still has all of its own.
+    pub(super) fn attempt_seconds(&self) -> u32 {
+        let asked = if self.all_smarthosts().len() > 1 { 2 } else { 1 };
+        self.command_seconds.saturating_mul(asked).saturating_add(self.data_seconds)
     }
 
     /// The mailbox for bounces: its own, or the sender's.

@@ -70,13 +70,14 @@ fn smarthosts(settings: &str) -> Smarthosts {
 
 /// One attempt for one recipient.
 async fn send(smarthosts: &Smarthosts, to: &str) -> Outcome {
+    send_within(smarthosts, to, Duration::from_secs(20)).await
+}
+
+/// One attempt for one recipient, in so much time.
+async fn send_within(smarthosts: &Smarthosts, to: &str, time: Duration) -> Outcome {
     let from = "alerts+token@tocsin.example".parse().unwrap();
     let envelope = Envelope::new(Some(from), vec![to.parse().unwrap()]).unwrap();
-    match smarthosts
-        .send(&envelope, MESSAGE, Instant::now() + Duration::from_secs(20), &Pauses::default())
-        .await
-        .outcome
-    {
+    match smarthosts.send(&envelope, MESSAGE, Instant::now() + time, &Pauses::default()).await.outcome {
         Ok(code) => Outcome::taken(NoticeState::Accepted, code.to_string()),
         Err(failure) => judge_mail(&failure),
     }
@@ -266,7 +267,25 @@ async fn a_smarthost_that_does_not_answer_is_left_alone_for_a_while() {
     for _ in 0..12 {
         assert_eq!(shown(send(&smarthosts, "duty@org-1.example").await), "accepted 250");
     }
-    assert_eq!(first.connections.load(Ordering::Relaxed), 5);
+    assert_eq!(first.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn with_the_usual_seconds_a_mute_smarthost_leaves_time_for_the_next_within_one_lease() {
+    // The system takes the connection, and nobody ever greets.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let second = Server::start(&[Script::default()]).await;
+    let one =
+        |port: u16| format!("[[notification.email.smarthosts]]\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\n");
+    let text = format!("{}{}", one(mute.local_addr().unwrap().port()), one(second.address.port()));
+    let config = NotificationConfig::read(&Settings::from_text(&text).unwrap()).unwrap();
+    let smarthosts = Smarthosts::new(&config.email).unwrap();
+    let lease = Duration::from_secs(config.lease_seconds.into());
+    assert_eq!(shown(send_within(&smarthosts, "duty@org-1.example", lease).await), "accepted 250");
+    let again = Instant::now();
+    assert_eq!(shown(send_within(&smarthosts, "duty@org-1.example", lease).await), "accepted 250");
+    let spent = again.elapsed();
+    assert!(spent.as_secs() < u64::from(config.email.command_seconds), "it is not asked first again: {spent:?}");
 }
 
 #[tokio::test]
