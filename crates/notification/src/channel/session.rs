@@ -55,6 +55,9 @@ pub(super) struct Address {
 pub(crate) enum Stage {
     /// The session, or our being its client: nothing is said about any recipient.
     Session,
+    /// Our being its client, said in the place of a word about the recipient or the message: many servers put off what
+    /// they have to say about us until the recipient is named.
+    Client,
     /// The recipient.
     Recipient,
     /// The message.
@@ -71,13 +74,15 @@ pub(crate) struct SessionFailure {
     pub(crate) status: Option<EnhancedStatus>,
     /// A short word when the server did not answer.
     pub(crate) word: &'static str,
+    /// Whether the reply's text speaks of relaying, which the server does not do for us.
+    pub(super) says_relay: bool,
     /// Whether the message itself may have been taken.
     pub(crate) data_begun: bool,
 }
 
 impl SessionFailure {
     pub(super) fn word(word: &'static str) -> Self {
-        Self { stage: Stage::Session, reply: None, status: None, word, data_begun: false }
+        Self { stage: Stage::Session, reply: None, status: None, word, says_relay: false, data_begun: false }
     }
 
     /// What the attempt log says of it.
@@ -94,7 +99,19 @@ impl SessionFailure {
     fn at(self, stage: Stage) -> Self {
         match self.reply {
             None | Some(421) => self,
+            Some(_) if self.is_about_us() => Self { stage: Stage::Client, ..self },
             Some(_) => Self { stage, ..self },
+        }
+    }
+
+    /// Whether a refusal is of us, whoever the recipient is: a policy (5.7.x), a login that is missing or wrong, or, where
+    /// there is no status, relaying that is denied.
+    fn is_about_us(&self) -> bool {
+        match (self.reply, self.status) {
+            (Some(530 | 535), _) => true,
+            (Some(500..=599), Some(status)) => status.is_policy(),
+            (Some(500..=599), None) => self.says_relay,
+            _ => false,
         }
     }
 }
@@ -149,7 +166,10 @@ impl Session {
         timeout_at(begun_by.into(), self.envelope([mail, rcpt, Data.to_string()]))
             .await
             .unwrap_or(Err(SessionFailure::word("command_timeout")))?;
-        let late = |failure: SessionFailure| SessionFailure { stage: Stage::Message, data_begun: true, ..failure };
+        let late = |failure: SessionFailure| {
+            let stage = if failure.is_about_us() { Stage::Client } else { Stage::Message };
+            SessionFailure { stage, data_begun: true, ..failure }
+        };
         let response = timeout(address.data_deadline, self.connection.message(message))
             .await
             .map_err(|_| late(SessionFailure::word("data_timeout")))?
@@ -252,7 +272,8 @@ fn failure(error: &lettre::transport::smtp::Error, word: &'static str) -> Sessio
     // The text of a refusal is the error's source, and begins with the enhanced status.
     let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let status = reply.and_then(|_| text.split_whitespace().next()?.parse().ok());
-    SessionFailure { reply, status, ..SessionFailure::word(word) }
+    let says_relay = reply.is_some() && text.to_ascii_lowercase().contains("relay");
+    SessionFailure { reply, status, says_relay, ..SessionFailure::word(word) }
 }
 
 /// An encrypted stream, with a greeting that is read before anything of it.

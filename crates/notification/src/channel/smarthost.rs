@@ -141,6 +141,11 @@ impl Smarthost {
                 self.tally.failed(&failure.code());
                 self.did_not_answer(begun, Instant::now());
             }
+            // It answers, and at once: it need not rest for the next one to be asked.
+            Err(failure) if failure.stage == Stage::Client => {
+                self.tally.failed(&failure.code());
+                self.answered();
+            }
             Ok(_) => {
                 self.tally.took();
                 self.answered();

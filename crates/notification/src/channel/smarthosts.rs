@@ -72,8 +72,8 @@ impl Smarthosts {
         &self.inner.signers
     }
 
-    /// Makes one attempt, with the next smarthost when one does not answer and there is time until `ends`. A refusal of
-    /// the recipient or of the message is the answer; nobody else is asked.
+    /// Makes one attempt, with the next smarthost when one does not answer, or refuses us, and there is time until `ends`.
+    /// A refusal of the recipient or of the message is the answer; nobody else is asked.
     pub(crate) async fn send(&self, envelope: &Envelope, message: &[u8], ends: Instant, pauses: &Pauses) -> Handed<'_> {
         let none = |word| Handed { host: None, outcome: Err(SessionFailure::word(word)) };
         if envelope.to().len() != 1 {
@@ -85,7 +85,7 @@ impl Smarthosts {
                 break;
             }
             let outcome = host.deliver(envelope, message).await;
-            let answered = !matches!(&outcome, Err(failure) if failure.stage == Stage::Session);
+            let answered = !matches!(&outcome, Err(failure) if matches!(failure.stage, Stage::Session | Stage::Client));
             last = Handed { host: Some(host.name()), outcome };
             if answered {
                 break;
@@ -131,7 +131,7 @@ impl Smarthosts {
 /// says about us is for the operator to mend, and the notice waits.
 pub(crate) fn judge(failure: &SessionFailure) -> Outcome {
     match failure.reply {
-        Some(reply @ 500..=599) if failure.stage != Stage::Session => {
+        Some(reply @ 500..=599) if matches!(failure.stage, Stage::Recipient | Stage::Message) => {
             Outcome::Refused { code: reply.to_string(), tries: 1 }
         }
         Some(reply @ 400..=499) => Outcome::Temporary {
@@ -157,6 +157,7 @@ mod tests {
         check(Stage::Recipient, Some(550), "refused");
         check(Stage::Message, Some(554), "refused");
         check(Stage::Session, Some(535), "later");
+        check(Stage::Client, Some(554), "later");
         check(Stage::Message, Some(354), "later");
         check(Stage::Message, None, "later");
     }

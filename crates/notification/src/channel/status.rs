@@ -45,6 +45,11 @@ impl EnhancedStatus {
         }
     }
 
+    /// Whether a server refuses us, by a policy of its own (x.7.x), and says nothing about the address.
+    pub(crate) fn is_policy(self) -> bool {
+        self.subject == 7
+    }
+
     /// What a reply's code alone says, as if its subject were unknown (x.0.0).
     pub(crate) fn of_reply(code: u16) -> Option<Self> {
         let class = u8::try_from(code / 100).ok().filter(|class| matches!(class, 2 | 4 | 5))?;

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lettre::address::Envelope;
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 use tocsin_domain::notice::NoticeState;
+use tocsin_domain::role::Role;
 use tocsin_platform::config::Settings;
 use tocsin_platform::testing::{TestDatabase, wait_until};
 use tocsin_sinks::MailSink;
@@ -16,6 +18,7 @@ use super::harness::{Alert, Harness, PATIENCE};
 use crate::channel::{Outcome, Smarthosts, judge_mail};
 use crate::config::NotificationConfig;
 use crate::gateways::Pauses;
+use crate::mail::rows::bounce;
 
 /// What the server answers, in place of the usual, to its connection's commands; an empty answer hangs up, `...` stalls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -165,6 +168,12 @@ async fn only_250_after_the_message_is_success() {
         (Script { end: Some("gibberish"), ..usual }, "later connection_broken"),
         (Script { data: Some("250 fine"), ..usual }, "later 250"),
         (Script { rcpt: Some("550 unknown"), ..usual }, "refused 550"),
+        (Script { rcpt: Some("550 5.1.1 unknown, said the relay"), ..usual }, "refused 550"),
+        (Script { rcpt: Some("554 5.7.1 Relay access denied"), ..usual }, "later 554"),
+        (Script { rcpt: Some("550 Relaying denied"), ..usual }, "later 550"),
+        (Script { rcpt: Some("530 Authentication required"), ..usual }, "later 530"),
+        (Script { data: Some("554 5.7.0 not from you"), ..usual }, "later 554"),
+        (Script { end: Some("550 5.7.26 not from you"), ..usual }, "later 550"),
         (Script { rcpt: Some("450 grey"), ..usual }, "later 450"),
         (Script { rcpt: Some("354 what"), ..usual }, "later 354"),
         (Script { mail: Some("..."), ..usual }, "later command_timeout"),
@@ -234,12 +243,18 @@ async fn the_next_smarthost_is_asked_when_one_does_not_answer() {
         Script { ehlo: Some(""), ..usual },
         Script { mail: Some("550 who are you"), ..usual },
         Script { mail: Some("421 closing"), ..usual },
+        Script { rcpt: Some("554 5.7.1 <duty@org-1.example>: Relay access denied"), ..usual },
+        Script { rcpt: Some("550 relay not permitted"), ..usual },
+        Script { rcpt: Some("530 Authentication required"), ..usual },
+        Script { end: Some("550 5.7.26 not from you"), ..usual },
     ] {
         let first = Server::start(&[script]).await;
         assert_eq!(shown(send(&list(first.address.port()), "duty@org-1.example").await), "accepted 250", "{script:?}");
         expected += 1;
         assert_eq!(second.taken.lock().unwrap().len(), expected, "{script:?}");
     }
+    let first = Server::start(&[Script { rcpt: Some("550 5.1.1 unknown"), ..usual }]).await;
+    assert_eq!(shown(send(&list(first.address.port()), "duty@org-1.example").await), "refused 550");
     // A word about the recipient or the message is an answer, and nobody else is asked.
     for script in [
         Script { rcpt: Some("550 unknown"), ..usual },
@@ -301,6 +316,24 @@ async fn a_session_is_kept_and_never_used_after_a_doubt() {
     }
     let taken = server.taken.lock().unwrap().clone();
     assert_eq!(taken, ["RCPT TO:<second@org-1.example>", "RCPT TO:<third@org-1.example>"]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_us_is_tried_again_and_does_not_count_against_the_address() {
+    let usual = Script::default();
+    let denied = Script { rcpt: Some("554 5.7.1 Relay access denied"), ..usual };
+    let server = Server::start(&[denied, denied, denied, denied, usual]).await;
+    let more = "retry = { urgent_seconds = [0, 0, 0, 0, 0, 0] }";
+    let sink = MailSink::start(Duration::ZERO).await.unwrap();
+    let harness = Harness::start_before(TestDatabase::sqlite(), more, server.address, sink).await;
+    let contacts = vec![harness.contact("org-1", 1, "en", &["email"])];
+    harness.import(contacts.clone()).await.unwrap();
+    harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
+    harness.until(&["org-1-c1 email accepted"]).await;
+    assert!(super::mail::suppressions(&harness, Role::Operator).await.is_empty());
+    let bounces = bounce::Entity::find().count(harness.running.office.database.reader()).await.unwrap();
+    assert_eq!(bounces, 0, "nothing was said about the address");
+    harness.stop().await;
 }
 
 #[tokio::test]

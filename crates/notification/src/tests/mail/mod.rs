@@ -9,4 +9,4 @@ mod sinks;
 mod tools;
 mod unsubscribe;
 
-pub(super) use unsubscribe::lift;
+pub(super) use unsubscribe::{lift, suppressions};

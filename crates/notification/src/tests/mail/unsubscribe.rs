@@ -17,7 +17,7 @@ fn link(message: &[u8]) -> String {
     line.trim_end_matches(['>', '\r']).to_owned()
 }
 
-pub(super) async fn suppressions(harness: &Harness, role: Role) -> Vec<MailSuppression> {
+pub(in crate::tests) async fn suppressions(harness: &Harness, role: Role) -> Vec<MailSuppression> {
     let mut client = MailSuppressionServiceClient::connect(harness.grpc().to_owned()).await.unwrap();
     let request = harness.authorised(role, ListMailSuppressionsRequest::default()).await;
     client.list_mail_suppressions(request).await.unwrap().into_inner().suppressions
