@@ -8,7 +8,7 @@ use tocsin_platform::config::{ConfigError, Secret, Settings, secret};
 
 use super::is_loopback_host;
 
-/// The longest local part of the return path: a `+`, a token of 48 digits and the rest fit into 64 characters.
+/// The longest local part of the return path: a `+`, a token of 48 characters and the rest fit into 64 characters.
 const RETURN_PATH_LOCAL_MAX: usize = 15;
 /// The most DKIM signatures on a message.
 const DKIM_KEYS_MAX: usize = 4;

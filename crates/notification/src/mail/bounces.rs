@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::rows::{bounce, suppression};
 use super::suppressions::{Kind, suppress};
+use super::tokens::Named;
 use crate::channel::{BounceClass, EnhancedStatus};
 use crate::contact::Details;
 use crate::engine::needs_a_person;
@@ -40,9 +41,11 @@ pub(crate) async fn refused(office: &Office, bounce: &Bounce<'_>) -> Result<(), 
     tocsin_platform::database::commit(transaction, "notification.count_refusal").await
 }
 
-/// Records a bounce that came back as a report.
-pub(crate) async fn reported(office: &Office, notice_id: Uuid, status: EnhancedStatus) -> Result<(), DbErr> {
+/// Records a bounce that came back as a report. The notice ends whatever its contact's address is by now; only a bounce of
+/// that address counts against it.
+pub(super) async fn reported(office: &Office, named: &Named, status: EnhancedStatus) -> Result<(), DbErr> {
     let Some(class) = status.bounce() else { return Ok(()) };
+    let notice_id = named.notice_id;
     let transaction = office.database.begin().await?;
     let row = notice::Entity::find_by_id(notice_id).lock_exclusive().one(&transaction).await?;
     // A token of ours whose notice is gone: the database was restored to an earlier moment.
@@ -51,7 +54,7 @@ pub(crate) async fn reported(office: &Office, notice_id: Uuid, status: EnhancedS
     let contact = contact::Entity::find_by_id(row.contact_id.as_str()).one(&transaction).await?;
     let details = contact
         .and_then(|contact| Details::open(office.secrets.contact_key(), &contact.contact_id, &contact.sealed).ok());
-    if let Some(details) = details {
+    if let Some(details) = details.filter(|details| named.is_of(&office.secrets, &details.email)) {
         let address_mac = office.secrets.address_mac(&details.email);
         let contact_id = row.contact_id.as_str();
         count(office, &transaction, &Bounce { notice_id, contact_id, address_mac, class, status }, now).await?;

@@ -14,11 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::bounces;
 use super::report::{Report, read};
-use super::tokens::{Purpose, notice_of};
+use super::tokens::{Named, Purpose, named};
 use crate::office::Office;
 
 /// The most sessions at the same time; others wait to be accepted.
@@ -70,7 +69,7 @@ struct Session<'a, S> {
     greeted: bool,
     /// Whether a sender was named: bounces have an empty one.
     sender: bool,
-    recipients: Vec<Uuid>,
+    recipients: Vec<Named>,
     receiving: Option<(DataReceiver, Vec<u8>)>,
     errors: u32,
 }
@@ -172,9 +171,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
 
     /// Takes an address that we made, and no other. The same answer for whatever is wrong with it.
     fn recipient(&mut self, address: &str) -> &'static [u8] {
-        match notice_of_address(self.office, address) {
-            Some(notice_id) => {
-                self.recipients.push(notice_id);
+        match named_by(self.office, address) {
+            Some(named) => {
+                self.recipients.push(named);
                 b"250 2.1.5 recipient\r\n"
             }
             None => b"550 5.1.1 no such address\r\n",
@@ -195,11 +194,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         let recipients = std::mem::take(&mut self.recipients);
         self.sender = false;
         let report = if too_large { Report::None } else { read(&data) };
-        for notice_id in recipients {
+        for named in recipients {
             let answer: &[u8] = if too_large {
                 b"552 5.3.4 too large\r\n"
             } else {
-                match self.record(notice_id, report).await {
+                match self.record(&named, report).await {
                     Ok(()) => b"250 2.0.0 taken\r\n",
                     Err(()) => b"451 4.3.0 try again\r\n",
                 }
@@ -208,19 +207,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         }
     }
 
-    async fn record(&self, notice_id: Uuid, report: Report) -> Result<(), ()> {
+    async fn record(&self, named: &Named, report: Report) -> Result<(), ()> {
         let Report::Failed(status) = report else { return Ok(()) };
-        bounces::reported(self.office, notice_id, status).await.map_err(|error| {
+        bounces::reported(self.office, named, status).await.map_err(|error| {
             tracing::warn!(reason = %error, "a bounce could not be recorded; the mail server will hand it in again");
         })
     }
 }
 
-/// The notice of an address of ours, as `alerts+<token>@tocsin.example`.
-fn notice_of_address(office: &Office, address: &str) -> Option<Uuid> {
+/// What an address of ours names, as `alerts+<token>@tocsin.example`.
+fn named_by(office: &Office, address: &str) -> Option<Named> {
     let (local, domain) = address.rsplit_once('@')?;
     let (own_local, own_domain) = office.config.email.return_path().rsplit_once('@')?;
     let (name, token) = local.rsplit_once('+')?;
     let ours = name.eq_ignore_ascii_case(own_local) && domain.eq_ignore_ascii_case(own_domain);
-    if ours { notice_of(&office.secrets, Purpose::Bounce, token) } else { None }
+    if ours { named(&office.secrets, Purpose::Bounce, token) } else { None }
 }

@@ -95,7 +95,7 @@ fn write(office: &Office, ready: &Ready, recipient: &Recipient, to: &Address) ->
     let now = office.clock.now();
     let unsubscribes = !is_to_staff(ready.bulletin.facts.kind) && !office.unsubscribe_url.is_empty();
     let unsubscribe = unsubscribes.then(|| {
-        let token = token(&office.secrets, Purpose::Unsubscribe, ready.notice.notice_id);
+        let token = token(&office.secrets, Purpose::Unsubscribe, ready.notice.notice_id, to.as_ref());
         format!("{}/unsubscribe/{token}", office.unsubscribe_url)
     });
     let letter = Letter { to, message_id: &message_id, date: now, unsubscribe: unsubscribe.as_deref() };
@@ -143,10 +143,10 @@ fn said(office: &Office, ready: &Ready, recipient: &Recipient, with_text: bool) 
     email::mail(&ready.bulletin.facts, reader, reading, links)
 }
 
-/// One recipient, and a return path that names the notice.
+/// One recipient, and a return path that names the notice and the address.
 fn envelope(office: &Office, ready: &Ready, to: &Address) -> Option<Envelope> {
     let (local, domain) = office.config.email.return_path().rsplit_once('@')?;
-    let token = token(&office.secrets, Purpose::Bounce, ready.notice.notice_id);
+    let token = token(&office.secrets, Purpose::Bounce, ready.notice.notice_id, to.as_ref());
     let from = Address::new(format!("{local}+{token}"), domain).ok()?;
     Envelope::new(Some(from), vec![to.clone()]).ok()
 }

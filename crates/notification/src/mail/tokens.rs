@@ -1,5 +1,9 @@
-//! Tokens that name a notice to us and prove that we wrote them: in the return path, and in the link that unsubscribes.
+//! Tokens that name a notice and the address it went to, and prove that we wrote them: in the return path, and in the
+//! link that unsubscribes.
+//!
+//! A contact may have another address by the time one comes back; what comes back says nothing about that one.
 
+use data_encoding::BASE32_DNSSEC;
 use uuid::Uuid;
 
 use crate::secrets::LocalSecrets;
@@ -22,29 +26,56 @@ impl Purpose {
         }
     }
 
-    /// Bytes of the proof.
-    const fn proof(self) -> usize {
+    /// Bytes of the mark of the address, and of the proof. Together with the id each token is a multiple of five bytes, so
+    /// that its digits (base 32, which mail servers may write in capitals) have no spare bits.
+    const fn sizes(self) -> (usize, usize) {
         match self {
-            Self::Bounce => 8,
-            Self::Unsubscribe => 16,
+            Self::Bounce => (6, 8),
+            Self::Unsubscribe => (8, 16),
         }
     }
 }
 
-/// Digits of a notice's id.
-const ID_DIGITS: usize = 32;
+/// Bytes of a notice's id.
+const ID: usize = 16;
 
-/// The token of a notice, in hexadecimal digits.
-pub(crate) fn token(secrets: &LocalSecrets, purpose: Purpose, notice_id: Uuid) -> String {
-    let proof = secrets.proof(purpose.label(), notice_id.as_bytes());
-    let shown = proof.get(..purpose.proof()).unwrap_or_default();
-    format!("{}{}", notice_id.simple(), hex::encode(shown))
+/// What a token of ours names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) notice_id: Uuid,
+    mark: Vec<u8>,
 }
 
-/// The notice that a token names, if it is ours and for this purpose. Mail servers may change capitals.
-pub(crate) fn notice_of(secrets: &LocalSecrets, purpose: Purpose, shown: &str) -> Option<Uuid> {
-    let (id, proof) = shown.split_at_checked(ID_DIGITS)?;
-    let notice_id = Uuid::try_parse(id).ok()?;
-    let proof = hex::decode(proof).ok().filter(|proof| proof.len() == purpose.proof())?;
-    secrets.proof_holds(purpose.label(), notice_id.as_bytes(), &proof).then_some(notice_id)
+impl Named {
+    /// Whether it was made for this address of the notice's contact.
+    pub(crate) fn is_of(&self, secrets: &LocalSecrets, address: &str) -> bool {
+        secrets.proof_holds(b"address of a notice\0", &marked(secrets, self.notice_id, address), &self.mark)
+    }
+}
+
+/// What a mark is made of: two notices to the same address have nothing in common.
+fn marked(secrets: &LocalSecrets, notice_id: Uuid, address: &str) -> Vec<u8> {
+    [notice_id.as_bytes(), secrets.address_mac(address).as_bytes()].concat()
+}
+
+/// The token of a notice to an address.
+pub(crate) fn token(secrets: &LocalSecrets, purpose: Purpose, notice_id: Uuid, address: &str) -> String {
+    let (mark, proof) = purpose.sizes();
+    let mut bytes = notice_id.as_bytes().to_vec();
+    bytes.extend(secrets.proof(b"address of a notice\0", &marked(secrets, notice_id, address)).iter().take(mark));
+    let proven = secrets.proof(purpose.label(), &bytes);
+    bytes.extend(proven.iter().take(proof));
+    BASE32_DNSSEC.encode(&bytes)
+}
+
+/// What a token names, if it is ours and for this purpose.
+pub(crate) fn named(secrets: &LocalSecrets, purpose: Purpose, shown: &str) -> Option<Named> {
+    let (mark, proof) = purpose.sizes();
+    let bytes = BASE32_DNSSEC.decode(shown.as_bytes()).ok().filter(|bytes| bytes.len() == ID + mark + proof)?;
+    let (told, shown) = bytes.split_at_checked(ID + mark)?;
+    if !secrets.proof_holds(purpose.label(), told, shown) {
+        return None;
+    }
+    let (id, mark) = told.split_at_checked(ID)?;
+    Some(Named { notice_id: Uuid::from_slice(id).ok()?, mark: mark.to_vec() })
 }

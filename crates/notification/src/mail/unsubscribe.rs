@@ -14,7 +14,7 @@ use tocsin_domain::language::{Language, LanguageTag};
 
 use super::rows::suppression;
 use super::suppressions::{Kind, suppress};
-use super::tokens::{Purpose, notice_of};
+use super::tokens::{self, Purpose};
 use crate::contact::Details;
 use crate::entity::{contact, notice};
 use crate::office::Office;
@@ -74,13 +74,14 @@ pub(crate) fn router(office: Arc<Office>) -> Router {
 struct Named {
     contact: contact::Model,
     email: String,
-    suppressed: bool,
+    /// Its owner gets no more e-mail already.
+    done: bool,
 }
 
 /// `GET`: shows the page, records nothing.
 async fn show(State(office): State<Arc<Office>>, Path(token): Path<String>) -> Response {
     match named(&office, office.database.reader(), &token).await {
-        Ok(Some(named)) if named.suppressed => page(StatusCode::OK, language(&named), |words| words.done, false),
+        Ok(Some(named)) if named.done => page(StatusCode::OK, language(&named), |words| words.done, false),
         Ok(Some(named)) => page(StatusCode::OK, language(&named), |words| words.explain, true),
         Ok(None) => page(StatusCode::NOT_FOUND, Language::En, |words| words.unknown, false),
         Err(error) => away(&error),
@@ -100,7 +101,7 @@ async fn record(State(office): State<Arc<Office>>, Path(token): Path<String>) ->
 async fn unsubscribe(office: &Office, token: &str) -> Result<Option<Language>, DbErr> {
     let transaction = office.database.begin().await?;
     let Some(named) = named(office, &transaction, token).await? else { return Ok(None) };
-    if !named.suppressed {
+    if !named.done {
         let row = suppression::Model {
             contact_id: named.contact.contact_id.clone(),
             address_mac: office.secrets.address_mac(&named.email),
@@ -116,8 +117,8 @@ async fn unsubscribe(office: &Office, token: &str) -> Result<Option<Language>, D
 }
 
 async fn named<C: ConnectionTrait>(office: &Office, connection: &C, token: &str) -> Result<Option<Named>, DbErr> {
-    let Some(notice_id) = notice_of(&office.secrets, Purpose::Unsubscribe, token) else { return Ok(None) };
-    let Some(notice) = notice::Entity::find_by_id(notice_id).one(connection).await? else { return Ok(None) };
+    let Some(told) = tokens::named(&office.secrets, Purpose::Unsubscribe, token) else { return Ok(None) };
+    let Some(notice) = notice::Entity::find_by_id(told.notice_id).one(connection).await? else { return Ok(None) };
     let contact = contact::Entity::find_by_id(notice.contact_id.as_str()).one(connection).await?;
     let Some(contact) = contact else { return Ok(None) };
     let Ok(details) = Details::open(office.secrets.contact_key(), &contact.contact_id, &contact.sealed) else {
@@ -126,7 +127,9 @@ async fn named<C: ConnectionTrait>(office: &Office, connection: &C, token: &str)
     let mac = office.secrets.address_mac(&details.email);
     let known = suppression::Entity::find_by_id(contact.contact_id.as_str()).one(connection).await?;
     let suppressed = known.is_some_and(|known| known.address_mac == mac && known.kind == Kind::Unsubscribed.as_str());
-    Ok(Some(Named { email: details.email.clone(), contact, suppressed }))
+    // An address that the contact has no longer is not written to, and its reader has no say over the present one.
+    let done = suppressed || !told.is_of(&office.secrets, &details.email);
+    Ok(Some(Named { email: details.email.clone(), contact, done }))
 }
 
 fn language(named: &Named) -> Language {

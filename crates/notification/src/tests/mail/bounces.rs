@@ -57,6 +57,30 @@ async fn two_hard_bounces_suppress_an_address_until_a_person_lifts_it() {
 }
 
 #[tokio::test]
+async fn bounces_of_an_earlier_address_end_their_notices_and_spare_the_present_one() {
+    let port = free_port();
+    let harness = Harness::start_with(TestDatabase::sqlite(), &settings(port)).await;
+    let mut contacts = vec![harness.contact("org-1", 1, "en", &["email"])];
+    harness.import(contacts.clone()).await.unwrap();
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        paths.push(send(&harness, &Alert::new("p1", "AMBER"), &contacts).await);
+    }
+    harness.until(&["org-1-c1 email accepted"; 2]).await;
+    contacts[0].email = "other@org-1.example".to_owned();
+    harness.import(contacts.clone()).await.unwrap();
+    let mut door = Dialogue::open(port).await;
+    door.say("LHLO mail.example").await;
+    for path in paths {
+        assert_eq!(door.hand_in(&path, &report("failed", "5.1.1")).await, "250 2.0.0 taken");
+    }
+    harness.until(&["org-1-c1 email rejected_permanent"; 2]).await;
+    assert!(suppressions(&harness, Role::Operator).await.is_empty(), "the new address has not bounced");
+    send(&harness, &Alert::new("p1", "AMBER"), &contacts).await;
+    harness.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_that_bounces_softly_rests_for_all_but_urgent_notices() {
     let port = free_port();
     let harness = Harness::start_with(TestDatabase::sqlite(), &settings(port)).await;

@@ -68,6 +68,28 @@ async fn one_press_unsubscribes_and_a_person_can_undo_it() {
 }
 
 #[tokio::test]
+async fn a_link_in_an_old_message_does_not_unsubscribe_a_new_address() {
+    let harness = Harness::start(TestDatabase::sqlite()).await;
+    let mut contacts = vec![harness.contact("org-1", 1, "en", &["email"])];
+    harness.import(contacts.clone()).await.unwrap();
+    harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
+    wait_until("it arrived", PATIENCE, async || harness.mail.log().count() == 1).await;
+    let url = link(&harness.mail.log().all()[0].item.data);
+    contacts[0].email = "other@org-1.example".to_owned();
+    harness.import(contacts.clone()).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let press = client.post(&url).form(&[("List-Unsubscribe", "One-Click")]).send().await.unwrap();
+    assert_eq!(press.status(), 200);
+    assert!(suppressions(&harness, Role::Coordinator).await.is_empty(), "that address is another's");
+    harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
+    harness.until(&["org-1-c1 email accepted"; 2]).await;
+    let url = link(&harness.mail.log().all()[1].item.data);
+    assert_eq!(client.post(&url).send().await.unwrap().status(), 200);
+    assert_eq!(suppressions(&harness, Role::Coordinator).await.len(), 1, "its own link does");
+    harness.stop().await;
+}
+
+#[tokio::test]
 async fn a_new_address_is_written_to_and_staff_stay_on_duty() {
     let harness = Harness::start(TestDatabase::sqlite()).await;
     let mut contacts = vec![harness.contact("org-1", 1, "en", &["email"]), harness.contact("", 1, "en", &["email"])];
