@@ -105,7 +105,12 @@ async fn add(office: &Office, request: AddMailSuppressionRequest, actor: &str) -
         since_ms: office.clock.now_ms(),
         until_ms: None,
     };
-    suppress(&transaction, row).await?;
+    if !suppress(&transaction, row).await? {
+        return Err(Failure::refused(
+            "UNSUBSCRIBED",
+            "this contact has unsubscribed from e-mail, which stands above a suppression by hand: nothing was changed",
+        ));
+    }
     tocsin_platform::database::commit(transaction, "notification.suppress_address").await?;
     Ok(())
 }

@@ -55,6 +55,11 @@ async fn one_press_unsubscribes_and_a_person_can_undo_it() {
         let seen = suppressions(&harness, Role::Administrator).await;
         assert_eq!((seen.len(), seen[0].contact_id.as_str(), seen[0].kind.as_str()), (1, "org-1-c1", "unsubscribed"));
         assert_eq!(suppressions(&harness, Role::Operator).await[0].contact_id, "", "an operator sees nobody's id");
+        let mut client = MailSuppressionServiceClient::connect(harness.grpc().to_owned()).await.unwrap();
+        let ask = AddMailSuppressionRequest { contact_id: "org-1-c1".to_owned(), reason: "left".to_owned() };
+        let refused = client.add_mail_suppression(harness.authorised(Role::Coordinator, ask).await).await.unwrap_err();
+        assert!(refused.message().contains("has unsubscribed"), "{refused:?}");
+        assert_eq!(suppressions(&harness, Role::Administrator).await[0].kind, "unsubscribed");
         harness.request(&Alert::new("p1", "AMBER"), &contacts).await;
         let states = ["org-1-c1 email accepted", "org-1-c1 email suppressed_consent"];
         harness.until(&states).await;
