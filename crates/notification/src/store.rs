@@ -75,7 +75,10 @@ fn update_of(rows: usize, backend: DatabaseBackend) -> String {
         for column in 0..CHANGE_COLUMNS {
             sql.push_str(if column == 0 { "" } else { ", " });
             match backend {
-                DatabaseBackend::Postgres => sql.push_str(&format!("${}", row * CHANGE_COLUMNS + column + 1)),
+                DatabaseBackend::Postgres => {
+                    sql.push('$');
+                    sql.push_str(&(row * CHANGE_COLUMNS + column + 1).to_string());
+                }
                 // Numbered places have names in SQLite, and it looks through all of them for each.
                 _ => sql.push('?'),
             }
