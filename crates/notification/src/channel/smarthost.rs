@@ -211,13 +211,14 @@ mod tests {
             data_deadline: second,
         };
         let smarthost = Smarthost::new(&config, &terms).unwrap();
-        let start = Instant::now();
+        let before = Instant::now();
+        let start = before + second;
         assert!(!smarthost.is_resting(start));
         smarthost.did_not_answer(start, start);
         assert_eq!(smarthost.rest_left(start), REST_FIRST, "from the first failure");
         assert!(smarthost.is_resting(start) && !smarthost.is_resting(start + REST_FIRST));
         for _ in 0..20 {
-            smarthost.did_not_answer(start - second, start + second);
+            smarthost.did_not_answer(before, start + second);
         }
         assert_eq!(smarthost.rest_left(start), REST_FIRST, "dialogues that were open already are no news");
         let later = start + REST_FIRST;
