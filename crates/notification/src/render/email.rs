@@ -151,9 +151,11 @@ fn opening(facts: &Facts, interface: Language, text: Option<Reading<'_>>) -> Str
 fn html(blocks: &[Block<'_>], interface: Language) -> String {
     let language = interface.as_str();
     let body: Vec<_> = blocks.iter().map(Block::html).collect();
+    // An address has no place to break at: without this it makes the page wider than a telephone, and in a page that runs
+    // from the right its beginning and the text beside it are out of sight.
     format!(
         "<!doctype html>\n<html lang=\"{language}\" dir=\"{}\">\n<head><meta charset=\"utf-8\"><title>Tocsin</title></head>\n\
-         <body>\n{}\n</body>\n</html>\n",
+         <body style=\"overflow-wrap: anywhere\">\n{}\n</body>\n</html>\n",
         direction(language),
         body.join("\n")
     )
