@@ -1,8 +1,6 @@
 //! `ListContacts` and `GetContact`: how each contact is reached and whether its addresses are proved. Addresses are masked
 //! unless an administrator asks for them, which is recorded.
 
-use std::collections::HashMap;
-
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tocsin_domain::channel::Channel;
 use tocsin_platform::clock::from_ms;
@@ -20,6 +18,7 @@ use crate::entity::contact::{Column, Entity, Model};
 use crate::entity::people::verification::Model as Verification;
 use crate::entity::sms;
 use crate::mail::rows::suppression;
+use crate::mail::suppressions::of_contacts;
 use crate::office::Office;
 
 /// Whether addresses are told in full, and by whose word.
@@ -99,7 +98,7 @@ async fn summaries(office: &Office, rows: Vec<Model>, in_full: bool) -> Result<V
     let reader = office.database.reader();
     let ids: Vec<String> = rows.iter().map(|row| row.contact_id.clone()).collect();
     let mut proved = verification::of(reader, &ids).await?;
-    let mut suppressed = mail_suppressions(reader, &ids).await?;
+    let mut suppressed = of_contacts(reader, &ids).await?;
     let mut opened = Vec::with_capacity(rows.len());
     for row in rows {
         let details = Details::open(office.secrets.contact_key(), &row.contact_id, &row.sealed).ok();
@@ -120,15 +119,6 @@ async fn summaries(office: &Office, rows: Vec<Model>, in_full: bool) -> Result<V
         shown.push(known.summary(row, details.as_ref()));
     }
     Ok(shown)
-}
-
-async fn mail_suppressions<C: ConnectionTrait>(
-    connection: &C,
-    ids: &[String],
-) -> Result<HashMap<String, suppression::Model>, DbErr> {
-    let wanted = suppression::Column::ContactId.is_in(ids.iter().map(String::as_str));
-    let rows = suppression::Entity::find().filter(wanted).all(connection).await?;
-    Ok(rows.into_iter().map(|row| (row.contact_id.clone(), row)).collect())
 }
 
 /// The keyed hashes of those numbers that want no text messages.

@@ -12,7 +12,7 @@ use super::Details;
 use crate::channel::{OpenPgpError, OpenPgpKey, WebhookKeys, WebhookUrl};
 use crate::entity::contact;
 use crate::mail::rows::suppression;
-use crate::mail::suppressions::Suppression;
+use crate::mail::suppressions::{Suppression, of_contacts};
 use crate::secrets::LocalSecrets;
 
 /// The most contacts in memory.
@@ -142,7 +142,7 @@ impl Directory {
         let wanted = contact::Column::ContactId.is_in(ids.iter().map(String::as_str));
         let rows = contact::Entity::find().filter(wanted).all(connection).await?;
         // Read after the contacts: one that comes between the two is seen, and grows the version of its contact too.
-        let mut suppressed = suppressions(connection, ids).await?;
+        let mut suppressed = of_contacts(connection, ids).await?;
         let opened = rows.into_iter().filter_map(|row| {
             let suppression = suppressed.remove(&row.contact_id);
             self.open(row, suppression.as_ref()).map(Arc::new)
@@ -210,13 +210,4 @@ impl Directory {
             contact_id: row.contact_id,
         })
     }
-}
-
-async fn suppressions<C: ConnectionTrait>(
-    connection: &C,
-    ids: &[String],
-) -> Result<HashMap<String, suppression::Model>, DbErr> {
-    let wanted = suppression::Column::ContactId.is_in(ids.iter().map(String::as_str));
-    let rows = suppression::Entity::find().filter(wanted).all(connection).await?;
-    Ok(rows.into_iter().map(|row| (row.contact_id.clone(), row)).collect())
 }

@@ -134,11 +134,7 @@ async fn by_chat(office: &Office, ready: &Ready, recipient: &Recipient, channel:
     }
     let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
     let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
-    let reader = Reader {
-        interface: recipient.interface,
-        untranslated: ready.notice.language != recipient.language.as_str(),
-        time_zone: recipient.time_zone,
-    };
+    let reader = Reader::of(recipient, &ready.notice.language);
     let reading = ready.bulletin.reading(&ready.notice.language, &office.secrets);
     let text = chat::text(&ready.bulletin.facts, reader, reading, links);
     let id = ready.notice.notice_id.to_string();

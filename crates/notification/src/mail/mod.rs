@@ -134,11 +134,7 @@ fn warn_of_key(ready: &Ready, error: OpenPgpError) {
 fn said(office: &Office, ready: &Ready, recipient: &Recipient, with_text: bool) -> Mail {
     let acknowledge = office.acknowledge_url(&ready.notice.acknowledge_token, recipient.interface);
     let links = Links { sign_in: &office.public_url, acknowledge: acknowledge.as_deref() };
-    let reader = Reader {
-        interface: recipient.interface,
-        untranslated: ready.notice.language != recipient.language.as_str(),
-        time_zone: recipient.time_zone,
-    };
+    let reader = Reader::of(recipient, &ready.notice.language);
     let reading = ready.bulletin.reading(&ready.notice.language, &office.secrets).filter(|_| with_text);
     email::mail(&ready.bulletin.facts, reader, reading, links)
 }

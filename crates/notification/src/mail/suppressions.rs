@@ -1,5 +1,6 @@
 //! Addresses that are not written to: who decided it, for how long, and what that means for one notice.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
@@ -142,6 +143,16 @@ async fn changed<C: ConnectionTrait>(connection: &C, contact_id: &str) -> Result
         .exec(connection)
         .await
         .map(|_| ())
+}
+
+/// The suppressions of these contacts, by contact.
+pub(crate) async fn of_contacts<C: ConnectionTrait>(
+    connection: &C,
+    ids: &[String],
+) -> Result<HashMap<String, suppression::Model>, DbErr> {
+    let wanted = suppression::Column::ContactId.is_in(ids.iter().map(String::as_str));
+    let rows = suppression::Entity::find().filter(wanted).all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.contact_id.clone(), row)).collect())
 }
 
 #[cfg(test)]

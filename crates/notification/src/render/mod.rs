@@ -18,6 +18,8 @@ use tocsin_domain::language::Language;
 use tocsin_domain::priority::Priority;
 use tocsin_domain::tlp::Tlp;
 
+use crate::contact::Recipient;
+
 /// What a bulletin is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BulletinKind {
@@ -74,6 +76,17 @@ pub(crate) struct Reader {
     /// Whether the text stands in another language than the contact's, for want of a reviewed translation.
     pub(crate) untranslated: bool,
     pub(crate) time_zone: Tz,
+}
+
+impl Reader {
+    /// A recipient who is given the text in this language.
+    pub(crate) fn of(recipient: &Recipient, language: &str) -> Self {
+        Self {
+            interface: recipient.interface,
+            untranslated: language != recipient.language.as_str(),
+            time_zone: recipient.time_zone,
+        }
+    }
 }
 
 /// Where the recipient goes next.

@@ -7,7 +7,7 @@ use tocsin_domain::notice::NoticeState;
 use url::Url;
 
 use super::{Answer, ChatMessage, Judged, Trouble};
-use crate::channel::{Outcome, Pace};
+use crate::channel::Outcome;
 use crate::config::MatrixConfig;
 
 pub(super) fn request(client: &Client, config: &MatrixConfig, message: &ChatMessage<'_>) -> Option<RequestBuilder> {
@@ -28,11 +28,11 @@ pub(super) fn judge(answer: &Answer) -> Judged {
         (429, _) => {
             let from_body = answer.body.get("retry_after_ms").and_then(serde_json::Value::as_u64);
             let seconds = from_body.and_then(|milliseconds| u32::try_from(milliseconds.div_ceil(1000)).ok());
-            later("matrix_rate_limited", Trouble::RateLimited, answer.retry_after_seconds.or(seconds))
+            Judged::later("matrix_rate_limited", Trouble::RateLimited, answer.retry_after_seconds.or(seconds))
         }
-        (401 | 403, _) if asks_captcha(answer) => later("matrix_captcha", Trouble::Captcha, None),
+        (401 | 403, _) if asks_captcha(answer) => Judged::later("matrix_captcha", Trouble::Captcha, None),
         (401, _) | (403, "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN" | "M_USER_LOCKED" | "M_USER_SUSPENDED") => {
-            later("matrix_logged_out", Trouble::LoggedOut, None)
+            Judged::later("matrix_logged_out", Trouble::LoggedOut, None)
         }
         (403, _) => Outcome::Refused { code: "matrix_forbidden".to_owned(), tries: 3 }.into(),
         (404, _) => Outcome::Refused { code: "matrix_unknown_room".to_owned(), tries: 3 }.into(),
@@ -57,11 +57,6 @@ fn taken(answer: &Answer, code: String) -> Outcome {
         return Outcome::taken(NoticeState::UnknownNoReceipt, code);
     }
     Outcome::Taken { state: NoticeState::Accepted, code, provider_id: Some(event.to_owned()) }
-}
-
-fn later(code: &str, trouble: Trouble, retry_after_seconds: Option<u32>) -> Judged {
-    let outcome = Outcome::Temporary { code: code.to_owned(), pace: Pace::Lane, retry_after_seconds, throttled: true };
-    Judged { outcome, trouble: Some(trouble) }
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use tocsin_domain::channel::Channel;
 
-use super::Outcome;
 use super::tally::{Seen, Tally};
 use super::webhook::WebhooksError;
+use super::{Outcome, Pace};
 use crate::config::{MatrixConfig, SignalConfig};
 use crate::tls::client;
 
@@ -61,6 +61,15 @@ impl Trouble {
 struct Judged {
     outcome: Outcome,
     trouble: Option<Trouble>,
+}
+
+impl Judged {
+    /// The gateway cannot take it now, for a reason that people should know.
+    fn later(code: &str, trouble: Trouble, retry_after_seconds: Option<u32>) -> Self {
+        let outcome =
+            Outcome::Temporary { code: code.to_owned(), pace: Pace::Lane, retry_after_seconds, throttled: true };
+        Self { outcome, trouble: Some(trouble) }
+    }
 }
 
 impl From<Outcome> for Judged {

@@ -6,7 +6,7 @@ use serde_json::json;
 use tocsin_domain::notice::NoticeState;
 
 use super::{Answer, ChatMessage, Judged, Trouble};
-use crate::channel::{Outcome, Pace};
+use crate::channel::Outcome;
 use crate::config::SignalConfig;
 
 pub(super) fn request(client: &Client, config: &SignalConfig, message: &ChatMessage<'_>) -> Option<RequestBuilder> {
@@ -27,9 +27,9 @@ pub(super) fn judge(answer: &Answer) -> Judged {
     let asks_captcha = error.contains("captcha") || challenged.is_some_and(|tokens| !tokens.is_empty());
     match answer.status.as_u16() {
         200..=299 => taken(answer, code).into(),
-        _ if asks_captcha => later("signal_captcha", Trouble::Captcha, answer.retry_after_seconds),
-        429 => later("signal_rate_limited", Trouble::RateLimited, answer.retry_after_seconds),
-        400 if error.contains("rate limit") => later("signal_rate_limited", Trouble::RateLimited, None),
+        _ if asks_captcha => Judged::later("signal_captcha", Trouble::Captcha, answer.retry_after_seconds),
+        429 => Judged::later("signal_rate_limited", Trouble::RateLimited, answer.retry_after_seconds),
+        400 if error.contains("rate limit") => Judged::later("signal_rate_limited", Trouble::RateLimited, None),
         400 if error.contains("unregistered") => {
             Outcome::Refused { code: "signal_unregistered".to_owned(), tries: 1 }.into()
         }
@@ -51,11 +51,6 @@ fn taken(answer: &Answer, code: String) -> Outcome {
         }
         None => Outcome::taken(NoticeState::UnknownNoReceipt, code),
     }
-}
-
-fn later(code: &str, trouble: Trouble, retry_after_seconds: Option<u32>) -> Judged {
-    let outcome = Outcome::Temporary { code: code.to_owned(), pace: Pace::Lane, retry_after_seconds, throttled: true };
-    Judged { outcome, trouble: Some(trouble) }
 }
 
 #[cfg(test)]
